@@ -114,7 +114,10 @@ export const showSeal: Handler = async ({ ports, now }) => {
 
 const GivenSeal = z.strictObject({
   n: z.int().nonnegative(),
-  hash: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+  hash: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{43}$/)
+    .meta({ [VALUES]: 'a hash, 43 letters, digits, _ and -' }),
 });
 
 /** Body of `POST /admin/agents/audit/seal/accept`: both seals as the operator has seen them. */

@@ -131,11 +131,13 @@ export const waitingWork = cached(BACKLOG_MS, async ({ control, record }, now) =
 /** Whether the two databases agree on the audit log and the keys. Where they do not, one of them was restored. */
 const sealed = cached(BACKLOG_MS, async (ports, now) => {
   const { keyring, control } = ports;
-  const [{ noted, fault }, revoked, rows] = await Promise.all([
+  // Not through the keyrings, which would make a first key.
+  const rowsOf = async (purpose: 'ticket' | 'audit') => control.keys.list(purpose);
+  const [{ noted, fault }, revoked, ...rows] = await Promise.all([
     compareSeal(ports, now),
     keyring.revokedInRecord(now),
-    // Not through the keyrings, which would make a first key.
-    Promise.all([control.keys.list('ticket'), control.keys.list('audit')]),
+    rowsOf('ticket'),
+    rowsOf('audit'),
   ]);
   return {
     audit_seal: noted === undefined ? null : (fault ?? 'agrees'),

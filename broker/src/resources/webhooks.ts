@@ -1,5 +1,6 @@
 import type { WebhookRow } from '@agent-ticket/drizzle/control/webhooks.ts';
 import { AUDIT_TYPES, type AuditType } from '@agent-ticket/shared/audit-event.ts';
+import { VALUES } from '@agent-ticket/shared/describe-values.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
@@ -31,6 +32,9 @@ export const CreateWebhook = z.strictObject({
     .string()
     .regex(/^[\x21-\x7e]+( [\x21-\x7e]+)*$/)
     .max(4096)
+    .meta({
+      [VALUES]: 'words of visible ASCII characters with single spaces between, at most 4096 characters',
+    })
     .optional(),
 });
 

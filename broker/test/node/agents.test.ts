@@ -252,7 +252,7 @@ describe('DELETE /api/agents/:agent/:instance', () => {
     ['anybody, of an agent that they cannot see', ALICE, 'hidden/room', 404],
     ['anybody, of an agent that there is not', ALICE, 'nobody/room', 404],
     ['the owner, of a disabled agent', ALICE, 'asleep/room', 404],
-    ['anybody, of an agent that is no name', ALICE, 'No%20Body/room', 404],
+    ['anybody, of an agent that is no name', ALICE, 'No%20Body/room', 400],
     ['anybody, of an instance that is no name', ALICE, 'counter/a.b', 400],
     ['an anonymous caller', undefined, 'counter/room', 401],
   ])('is refused to %s', async (_what, who, path, status) => {

@@ -309,7 +309,7 @@ describe('the secret', () => {
     });
     await minute(broker);
     expect(shown).toEqual([]);
-    expect(await state()).toMatchObject({ last_fault: 'secret_unreadable' });
+    expect(await state()).toMatchObject({ last_fault: 'webhook_secret_unreadable' });
   });
 
   /** The tests' `KEK` is 32 zero bytes. */

@@ -123,10 +123,17 @@ it('no request is refused or cut while brokers take turns on one socket, whateve
   ];
   const clients = asks.map((ask) => load(ask).catch((error: unknown) => void faults.push(error)));
   const idle = await openConnection(port);
-  await start();
-  // Still with the old broker, and idle for a moment only.
-  idle.send(HEALTH);
-  expect(await idle.answer()).toContain('connection: keep-alive');
+  let isStarted = false;
+  const second = start().then(() => {
+    isStarted = true;
+  });
+  // Still with the old broker, and never idle for long.
+  do {
+    idle.send(HEALTH);
+    expect(await idle.answer()).toContain('connection: keep-alive');
+    await setTimeout(100);
+  } while (!isStarted);
+  await second;
   // With either broker.
   const begun = await Promise.all(Array.from({ length: 8 }, () => openConnection(port)));
   begun.forEach(({ send }, index) => void send(HEALTH.slice(0, index % 2 ? 30 : 0)));
