@@ -266,6 +266,23 @@ export function describeRestores(open: () => Promise<RestoreSetup>): void {
       expect(inForce.map(({ id }) => id).toSorted()).toEqual([kept, later].toSorted());
       expect((await stateOf(at, now)).fault).toBe('ends_earlier');
     });
+
+    it('keeps the revocation of a key that the control database, restored before, does not have', async () => {
+      const at = await open();
+      const [row] = await at.ports.keyring.rows(at.startsAt);
+      const operator = await at.makeToken(['keys:revoke']);
+      await at.request(`/admin/keys/${row?.kid}/revoke`, { method: 'POST', headers: operator });
+      await sealMinutes(at, 1);
+      const backup = await backUp(at, 'record');
+      await sealMinutes(at, 1, 1);
+      const id = `any key:${row?.kid}`;
+      await at.sql('control', `DELETE FROM revocations WHERE id = '${id}'`);
+      await restore(at, 'record', backup);
+      at.setClock(at.startsAt + 2 * MINUTE);
+      await runScheduled(at.ports);
+      const copies = await at.sql('record', `SELECT until FROM revocation_copies WHERE id = '${id}'`);
+      expect(copies).toEqual([{ until: null }]);
+    });
   });
 
   describe('a restored control database', () => {

@@ -8,7 +8,7 @@ it('the demo page gets a ticket and connects', async () => {
   const tab = await openTab(inject('stack').agentWorker);
   const { page } = tab;
   await page.getByLabel('Lobby').check();
-  await page.getByRole('button', { name: 'Get a ticket' }).click();
+  await page.getByRole('button', { name: 'Get a ticket', exact: true }).click();
   await page.getByRole('button', { name: 'Connect', exact: true }).click();
   await page
     .getByRole('list', { name: 'Connections' })

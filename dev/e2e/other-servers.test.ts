@@ -155,9 +155,26 @@ async function expectSocketRules(
     });
 }
 
+/** Opens a socket without a ticket, which is refused, and then sends what is no frame. */
+async function misbehave(): Promise<void> {
+  const socket = createConnection(port, '127.0.0.1').on('error', () => {});
+  const headers = [
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    'Sec-WebSocket-Version: 13',
+    `Sec-WebSocket-Key: ${btoa('0123456789abcdef')}`,
+  ];
+  socket.write(`GET /agents/rooms/one HTTP/1.1\r\nHost: rooms\r\n${headers.join('\r\n')}\r\n\r\n`);
+  await once(socket, 'data');
+  const closed = once(socket.resume(), 'close');
+  socket.write(Buffer.from([0xff, 0xff]));
+  await closed;
+}
+
 describe('a server of the guide', () => {
   it('on ws opens one socket for each ticket, checks the scope of a message, and logs no ticket', async () => {
     const output = await whileRunning('Node and ws', async () => {
+      await misbehave();
       await expectSocketRules(async (socket) => {
         await once(socket, 'open');
         socket.send('hello');
@@ -224,6 +241,7 @@ describe('a server of the guide', () => {
     try {
       const database = await workers.getD1Database('BURNS', 'rooms');
       await database.exec(BURNED_TICKETS_TABLE);
+      expect((await fetch(`${origin}/agents/rooms/one`)).status).toBe(426);
       await expectSocketRules(nextFrame, `token:${secrets.serviceToken.id} is in one`);
       const { results } = await database.prepare('SELECT count(*) AS burned FROM burned_tickets').all();
       expect(results).toEqual([{ burned: 1 }]);

@@ -437,7 +437,9 @@ class Frames(unittest.IsolatedAsyncioTestCase):
 
     async def test_what_is_no_object_is_ignored(self):
         async def behave(socket, _):
-            for text in ["not json", "[]", '{"type":"rpc"}', '{"type":"ticket.expiring"', b"\xff"]:
+            deep = "[" * 100_000
+            broken = ["not json", "[]", '{"type":"rpc"}', '{"type":"ticket.expiring"', b"\xff"]
+            for text in [*broken, deep, '{"type":"ticket.expiring","a":' + deep]:
                 await socket.send(text)
             await answer_calls(socket)
 

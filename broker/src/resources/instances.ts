@@ -3,6 +3,7 @@ import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { findAgent } from '@agent-ticket/shared/registry.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
+import { workerOf } from '../config/workers.ts';
 import { isPermittedOn, permissionMissing } from '../credentials/permissions.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
 import { readParams } from '../http/query.ts';
@@ -15,6 +16,8 @@ export const InstanceParams = z.object({
   agent: AgentSlug,
   instance: InstanceName.refine((name) => !containsCredential(name)),
 });
+
+const NOT_OURS = 'its server takes no commands: delete the instance there, and its grants one by one';
 
 /**
  * `DELETE /api/agents/:agent/:instance`, for its owner and for operators: closes its sockets, destroys it, drops its
@@ -39,6 +42,9 @@ export const deleteInstance: Handler = async (call) => {
     return err('locked', {
       hint: 'a lock names the instance, its agent or its owner, and must be lifted first',
     });
+  // Its answer would say that what the instance holds is gone, and the next who gets a grant would find it.
+  if (workerOf(agent, ports).control === false)
+    return err('field_invalid', { field: 'agent', hint: NOT_OURS });
 
   const why = readReason(call.request);
   if (!why.ok) return why;

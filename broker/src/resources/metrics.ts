@@ -1,7 +1,7 @@
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { renderError } from '../http/answer.ts';
 import { stateOf } from '../keys/schedule.ts';
-import type { Labels, Sample, SeriesName } from '../metrics/series.ts';
+import { type Labels, measureNothing, type Sample, type SeriesName } from '../metrics/series.ts';
 import type { Handler } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
 import { ageOf, attempt, cached, known, waitingEvents, waitingWork } from './health.ts';
@@ -53,8 +53,8 @@ export const showMetrics: Handler = async ({ ports, now }) => {
   return ok({ status: 200, stream: new Blob([text]).stream(), headers });
 };
 
-/** Writes the gauges as points each minute, for a broker that no scraper asks. `now` in ms. */
+/** Writes the gauges as points each minute, where no scraper asks and a dataset is bound. `now` in ms. */
 export async function measureGauges(ports: BrokerPorts, now: number): Promise<void> {
-  if (ports.metricsText !== undefined) return;
+  if (ports.metricsText !== undefined || ports.measure === measureNothing) return;
   for (const { name, labels, value } of await readGauges(ports, now)) ports.measure(name, labels, value);
 }

@@ -258,7 +258,8 @@ const COPIES = 100;
 
 /**
  * Makes the copies in the record database complete again after a restore of that database. Writes those that the backup
- * did not have, and lifts those that lasted in the backup and are no revocations any more. May be repeated.
+ * did not have, and lifts those that lasted in the backup and are no revocations any more, but for those of keys. May be
+ * repeated.
  */
 export async function restoreCopies({ control, record, clock }: ChangePorts): Promise<void> {
   let newest = 0;
@@ -269,13 +270,16 @@ export async function restoreCopies({ control, record, clock }: ChangePorts): Pr
   }
   for (let copies = await record.revocations.listEndless('', COPIES); copies.length > 0; ) {
     const known = await control.revocations.findAll(copies.map(({ id }) => id));
-    const over = copies.filter((copy) => !known.some(({ id }) => id === copy.id));
+    const over = copies.filter((copy) => !isOfKey(copy) && !known.some(({ id }) => id === copy.id));
     await record.revocations.apply(
       over.map((copy) => ({ ...copy, rev: Math.max(newest, copy.rev + 1), until: clock() })),
     );
     copies = await record.revocations.listEndless(copies.at(-1)?.id ?? '', COPIES);
   }
 }
+
+/** That of a key is never lifted: a restored control database may have the key as it was before. */
+const isOfKey = ({ id }: { readonly id: string }): boolean => id.startsWith('any key:');
 
 /** It only has to prevent new tickets, and no command would lift its copy afterwards. */
 const isLockOfDeletion = ({ target, kind, code }: RevocationRow): boolean =>

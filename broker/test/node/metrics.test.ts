@@ -139,6 +139,13 @@ describe('points of Analytics Engine', () => {
     expect(() => measureByPoints(undefined)('outbox_waiting', {}, 1)).not.toThrow();
   });
 
+  it('cost no reading of the databases where no dataset is bound', async () => {
+    const { record } = broker.ports;
+    record.sessions.openOf = async () => Promise.reject(new Error('it was read'));
+    const ports = { ...broker.ports, metricsText: undefined, measure: measureByPoints(undefined) };
+    await measureGauges(ports, broker.clock.now * 1000);
+  });
+
   it('are written each minute for gauges, where nobody scrapes', async () => {
     const measured: string[] = [];
     const ports = {

@@ -124,6 +124,13 @@ describe('a server with the verifier alone', () => {
     expect((await call('POST', '/tickets', { agent: 'invoices', instance: 'other' })).status).toBe(201);
   });
 
+  it('has no instance that the broker deletes: what it holds would stay there, for whoever gets a grant next', async () => {
+    await started.grant(`token:${token}`, 'invoices', 'owner');
+    const answer = await call('DELETE', '/api/agents/invoices/main');
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('takes no commands')]);
+    expect((await call('POST', '/tickets', { agent: 'invoices', instance: 'main' })).status).toBe(201);
+  });
+
   it('has no agents that belong to their first user, since it cannot be asked whether that one came', async () => {
     const { ports: configured, runtime } = await startNodeBroker({ WORKERS: JSON.stringify(foreign) });
     const registry = [withDefaults({ slug: 'ledger', worker: 'billing', access: 'first-user' })];

@@ -187,7 +187,7 @@ class AgentClient:
     def _receive(self, text: Union[str, bytes]) -> None:
         try:
             frame = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # The latter of a frame that is nested too deep.
             return
         if not isinstance(frame, dict):
             return

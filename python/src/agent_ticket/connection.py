@@ -183,7 +183,7 @@ class Connection:
             return False
         try:
             members = json.loads(frame)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         if members["type"] == "ticket.expiring":
             now = self._ports.clock()

@@ -124,6 +124,8 @@ export function openPost(
         if (error instanceof AddressRefused) settle({ fault: 'address_refused' });
         else settle({ fault: over.aborted ? 'timeout' : 'unreachable' });
       });
+      // An answer that changes the protocol ends the request with neither, and its signal does nothing any more.
+      sent.on('close', () => settle({ fault: 'unreachable' }));
       sent.end(body);
     });
   };

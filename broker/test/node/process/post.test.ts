@@ -131,6 +131,14 @@ describe('a message to a receiver', () => {
     expect(await openPost(true)('http://localhost:1/', message)).toEqual({ fault: 'unreachable' });
   });
 
+  it('fails where the answer is another protocol, after which none comes', async () => {
+    behaviour = (request) =>
+      void request.socket.write(
+        'HTTP/1.1 101 Switching Protocols\r\nupgrade: other\r\nconnection: upgrade\r\n\r\n',
+      );
+    expect(await openPost(true, { timeoutMs: 500 })(here(), message)).toEqual({ fault: 'unreachable' });
+  });
+
   it.each([
     'http://localhost/',
     'http://receiver.test/',
