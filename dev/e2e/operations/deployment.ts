@@ -56,7 +56,14 @@ export async function startDeployment(settings: DeploymentSettings = {}) {
   };
 
   /** Variables of the operator's shell. */
-  const shell = { BROKER: facts.broker, AUTH: `authorization: ${operator.authorization}`, HOME: workDir };
+  const shell = {
+    BROKER: facts.broker,
+    AUTH: `authorization: ${operator.authorization}`,
+    HOME: workDir,
+    AGENT_TICKET_BROKER: facts.broker,
+    AGENT_TICKET_CLIENT_ID: facts.adminToken.clientId,
+    AGENT_TICKET_CLIENT_SECRET: facts.adminToken.clientSecret,
+  };
 
   return {
     facts,

@@ -61,7 +61,9 @@ const TESTED = [
   'request_id=$REQUEST',
   'export?after=0',
   'export?after=$LAST',
-  'agent-ticket audit verify',
+  'audit verify audit.ndjson',
+  'audit seal --json',
+  'principals forget',
   '/admin/principals',
 ];
 
@@ -87,6 +89,8 @@ describe('docs/operate', () => {
         checkpoint_age: expect.any(Number),
         key_sets_unusable: [],
         agents_in_rollout: 0,
+        audit_seal: 'agrees',
+        keys_revoked_in_record: 0,
         workers_differing: 0,
         workers_unanswered: 0,
       }),
@@ -218,8 +222,35 @@ describe('docs/operate', () => {
         '"instance":"later"',
       );
     });
-    const output = await run('agent-ticket audit verify');
+    const output = await run('audit verify audit.ndjson');
     expect(output).toMatch(/content +ok/);
     expect(output).toMatch(/gaps +ok/);
+    expect(await run('audit seal --json')).toMatch(/tail +ok/);
+  });
+
+  it('finds a person by an address, and deletes what is kept about that person', async () => {
+    const { broker, access } = deployment.facts;
+    const asked = await fetch(access.tokenUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email: 'ann@example.com' }),
+    });
+    const { token } = z.object({ token: z.string() }).parse(await asked.json());
+    const headers = { 'cf-access-jwt-assertion': token, 'content-type': 'application/json' };
+    const me = await (await fetch(`${broker}/me`, { headers })).json();
+    const { principal } = z.object({ principal: z.string() }).parse(me);
+    await fetch(`${broker}/tickets`, {
+      method: 'POST',
+      headers,
+      body: '{"agent":"lobby","instance":"main"}',
+    });
+    const labels = () => deployment.get('/admin/principals?label=ann@', Page);
+    await eventually(async () => expect((await labels()).items).toMatchObject([{ id: principal }]));
+
+    const found = deployment.blocks.find(({ text }) => text.includes('principals forget'))?.text ?? '';
+    const text = found.replace('auth0:example.eu.auth0.com:auth0|1', principal).trim().concat(' --yes');
+    const said = await paste({ text }, { env: deployment.shell, folder: deployment.workDir });
+    expect(said).toContain('ann@example.com');
+    expect((await labels()).items).toEqual([]);
   });
 });

@@ -53,7 +53,7 @@ describe('retention', () => {
       { event: { seq: 4 } },
     ]);
     await deployment.run('export?after=$LAST');
-    const output = await deployment.run('agent-ticket audit verify');
+    const output = await deployment.run('audit verify audit.ndjson');
     expect(output).toMatch(/content +ok/);
     expect(output).toMatch(/tail +ok/);
   });
