@@ -199,6 +199,22 @@ async function listOfParty(
 }
 
 export function sessionStore(db: RecordDatabase) {
+  /** How many sessions are live of each name in a column, no more than `most` counted of each. */
+  async function countLive(
+    column: 'agent_slug' | 'user_id',
+    names: readonly string[],
+    most: number,
+  ): Promise<ReadonlyMap<string, number>> {
+    const rows = await db
+      .select({
+        name: sql<string>`q.value`,
+        live: sql<number>`(SELECT count(*) FROM (SELECT 1 FROM ${agentSessions}
+          WHERE ${sql.identifier(column)} = q.value AND ended_at IS NULL LIMIT ${most}))`,
+      })
+      .from(sql`${each(names)} AS q`);
+    return new Map(rows.map(({ name, live }) => [name, live]));
+  }
+
   return {
     async find(id: string): Promise<AgentSessionRow | undefined> {
       const [row] = await db.select().from(agentSessions).where(eq(agentSessions.id, id));
@@ -283,28 +299,10 @@ export function sessionStore(db: RecordDatabase) {
     },
 
     /** How many sessions of some agents are live, no more than `most` counted of each. */
-    async openOf(agents: readonly string[], most: number): Promise<ReadonlyMap<string, number>> {
-      const rows = await db
-        .select({
-          agent: sql<string>`q.value`,
-          open: sql<number>`(SELECT count(*) FROM (SELECT 1 FROM ${agentSessions}
-            WHERE agent_slug = q.value AND ended_at IS NULL LIMIT ${most}))`,
-        })
-        .from(sql`${each(agents)} AS q`);
-      return new Map(rows.map(({ agent, open }) => [agent, open]));
-    },
+    openOf: (agents: readonly string[], most: number) => countLive('agent_slug', agents, most),
 
     /** How many sessions of some principals are live, no more than `most` counted of each. */
-    async countLive(principals: readonly string[], most: number): Promise<ReadonlyMap<string, number>> {
-      const rows = await db
-        .select({
-          id: sql<string>`q.value`,
-          live: sql<number>`(SELECT count(*) FROM (SELECT 1 FROM ${agentSessions}
-            WHERE user_id = q.value AND ended_at IS NULL LIMIT ${most}))`,
-        })
-        .from(sql`${each(principals)} AS q`);
-      return new Map(rows.map(({ id, live }) => [id, live]));
-    },
+    countLive: (principals: readonly string[], most: number) => countLive('user_id', principals, most),
 
     /** Deletes sessions that ended before a moment, in ms, the oldest first and no more than `limit`. How many went. */
     async purge(endedBefore: number, limit: number): Promise<number> {

@@ -1,9 +1,8 @@
-import { isKeyOf } from '@agent-ticket/shared/key-set.ts';
 import { BaseUrl } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 import type { TokenIssuer } from '../credentials/foreign-jwt.ts';
 import type { CaepTransmitter } from '../credentials/registered-keys.ts';
-import { ALGORITHMS, PinnedKey } from './issuers.ts';
+import { KEY_MEMBERS, KEYS_FIT } from './issuers.ts';
 
 /** A transmitter of security events, as `CAEP_ISSUERS` lists it. */
 export const CaepIssuer = z
@@ -14,21 +13,13 @@ export const CaepIssuer = z
     audiences: z.array(z.string().min(1).max(512)).min(1),
     /** The registered issuer whose people it may sign out, by its `iss`. Left out: the same. */
     subjects: BaseUrl.optional(),
-    jwks_uri: BaseUrl.optional(),
-    jwks: z.strictObject({ keys: z.array(PinnedKey).min(1).max(100) }).optional(),
-    algorithms: z
-      .array(z.enum(ALGORITHMS))
-      .min(1)
-      .default([...ALGORITHMS]),
+    ...KEY_MEMBERS,
   })
   .refine(({ jwks, jwks_uri }) => (jwks === undefined) !== (jwks_uri === undefined), {
     path: ['jwks_uri'],
     message: 'needs one of jwks_uri and jwks',
   })
-  .refine(({ jwks, algorithms }) => (jwks?.keys ?? []).every((key) => isKeyOf(key, algorithms)), {
-    path: ['jwks'],
-    message: 'has a key for another algorithm',
-  });
+  .refine(...KEYS_FIT);
 type CaepIssuer = z.output<typeof CaepIssuer>;
 
 /**

@@ -63,15 +63,34 @@ export const foreignIssuers = (platform: Platform, settings: IssuerSettings): Fo
     keysUrl: settings.keyUrls?.[index] ?? platform.keysOf(domain),
   }));
 
-export const ALGORITHMS = ['RS256', 'ES256'] as const satisfies readonly ForeignAlgorithm[];
+const ALGORITHMS = ['RS256', 'ES256'] as const satisfies readonly ForeignAlgorithm[];
 
 /** Members of a private or symmetric key (RFC 7518 §6.2.2, §6.3.2, §6.4). */
 const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k'];
 
-export const PinnedKey = z
+const PinnedKey = z
   .looseObject({ kid: z.string().min(1).max(256) })
   .refine((key) => !SECRET_MEMBERS.some((name) => name in key), 'must be a public key')
   .refine((key) => isKeyOf(key, ALGORITHMS), 'must be a key for RS256 or ES256');
+
+/** The keys of an issuer, as its setting names them. */
+export const KEY_MEMBERS = {
+  /** Where the keys are. */
+  jwks_uri: BaseUrl.optional(),
+  /** The keys themselves, for an issuer that cannot be reached. */
+  jwks: z.strictObject({ keys: z.array(PinnedKey).min(1).max(100) }).optional(),
+  algorithms: z
+    .array(z.enum(ALGORITHMS))
+    .min(1)
+    .default([...ALGORITHMS]),
+};
+type KeyMembers = z.output<z.ZodObject<typeof KEY_MEMBERS>>;
+
+/** The refinement that each listed key is of a listed algorithm. */
+export const KEYS_FIT = [
+  ({ jwks, algorithms }: KeyMembers): boolean => (jwks?.keys ?? []).every((key) => isKeyOf(key, algorithms)),
+  { path: ['jwks'], message: 'has a key for another algorithm' },
+] satisfies [unknown, unknown];
 
 /** One registered issuer of workload tokens, as `OIDC_ISSUERS` lists it. */
 export const OidcIssuer = z
@@ -84,14 +103,8 @@ export const OidcIssuer = z
     audiences: z.array(z.string().min(1).max(512)).min(1),
     /** All must hold. At least one, since most issuers sign for anybody. */
     match: z.array(ClaimMatch).min(1),
-    /** Where the keys are; left out: where the issuer's discovery document says. */
-    jwks_uri: BaseUrl.optional(),
-    /** The keys themselves, for an issuer that cannot be reached. */
-    jwks: z.strictObject({ keys: z.array(PinnedKey).min(1).max(100) }).optional(),
-    algorithms: z
-      .array(z.enum(ALGORITHMS))
-      .min(1)
-      .default([...ALGORITHMS]),
+    /** Without `jwks_uri` and `jwks` the keys are where the issuer's discovery document says. */
+    ...KEY_MEMBERS,
     /** The issuer verifies addresses and does not say so: one without `email_verified` counts as verified. */
     emails_verified: z.boolean().default(false),
     /** Each token, by its `jti`, is taken once. */
@@ -101,10 +114,7 @@ export const OidcIssuer = z
     path: ['jwks'],
     message: 'needs no jwks_uri beside it',
   })
-  .refine(({ jwks, algorithms }) => (jwks?.keys ?? []).every((key) => isKeyOf(key, algorithms)), {
-    path: ['jwks'],
-    message: 'has a key for another algorithm',
-  });
+  .refine(...KEYS_FIT);
 type OidcIssuer = z.output<typeof OidcIssuer>;
 
 export const workloadIssuer = (setting: OidcIssuer): WorkloadIssuer => ({
