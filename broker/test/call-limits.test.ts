@@ -100,6 +100,7 @@ it('every route counts something, but for these, which need no credential and gi
     'GET /auth/logout',
     'GET /.well-known/jwks.json',
     'GET /.well-known/oauth-authorization-server',
+    'GET /.well-known/security.txt',
     'GET /openapi.json',
     'GET /healthz',
     'GET /readyz',

@@ -273,7 +273,7 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...of('broker/src/revocation/outbox.ts', RESTORE_TESTS, [
     [
-      'const over = copies.filter((copy) => !known.some(({ id }) => id === copy.id));',
+      'const over = copies.filter((copy) => !isOfKey(copy) && !known.some(({ id }) => id === copy.id));',
       'const over: typeof copies = [];',
     ],
     ['rows.filter((row) => !isLockOfDeletion(row)).map(publicRevocation)', '[]'],
