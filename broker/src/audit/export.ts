@@ -2,6 +2,7 @@ import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoin
 import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-log.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { yieldTurn } from '../runtime/yield-turn.ts';
+import type { SegmentLine } from './proof/export-line.ts';
 import { firstEvent, type LogPorts, type LostSegment, readLog } from './read-log.ts';
 import { segmentName } from './segment.ts';
 import { checkpointLine, eventLine, lineOf } from './view.ts';
@@ -76,7 +77,7 @@ async function* exportLines(ports: ExportPorts, after: number): AsyncGenerator<s
 }
 
 /** A segment whose events are not in the export, which its reader must not take for a log without them. */
-const lostView = ({ segment, fault }: LostSegment) => ({
+const lostView = ({ segment, fault }: LostSegment): SegmentLine => ({
   name: segmentName(segment),
   ...{ from: segment.from, through: segment.through, fault },
 });

@@ -1,5 +1,6 @@
 import type { SegmentRow } from '@agent-ticket/drizzle/record/audit-segments.ts';
 import { type ArchiveStore, sha256 } from './archive-store.ts';
+import type { SegmentLine } from './proof/export-line.ts';
 
 /*
  * A segment is a file of the archive: the lines of an export from one checkpoint to another, compressed. Its base, the
@@ -27,14 +28,11 @@ export async function compress(parts: readonly Blob[]) {
   };
 }
 
-/** Why a segment cannot be read. A store that does not answer is no such reason. */
-export type SegmentFault =
-  /** The archive has no file of that name. */
-  | 'missing'
-  /** The file has another content than what was written. */
-  | 'altered'
-  /** The broker has no archive any more. */
-  | 'no_archive';
+/**
+ * Why a segment cannot be read: the archive has no file of that name, the file has another content than what was written,
+ * or the broker has no archive any more. A store that does not answer is no such reason.
+ */
+export type SegmentFault = SegmentLine['fault'];
 
 /** Some ten times as long as the text of a full segment is. The memory that a row of the record database can make a broker use. */
 export const MAX_TEXT_BYTES = 64 * 1024 * 1024;

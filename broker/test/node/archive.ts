@@ -48,7 +48,11 @@ export async function writeEvents(
   const facts = Array.from({ length: count }, (_, index) => ({
     event: {
       ...{ eventId: crypto.randomUUID(), at, type: 'ticket.denied', outcome: 'denied' },
-      ...{ code: `number_${index}`, userAgent: 'a program \u2028 of two lines', details: { method: 'auth0' } },
+      ...{
+        code: `number_${index}`,
+        userAgent: 'a program \u2028 of two lines',
+        details: { method: 'auth0' },
+      },
       ...differs,
     },
   })) satisfies { event: AuditEvent }[];
@@ -94,7 +98,5 @@ export const gunzipped = (content: Uint8Array<ArrayBuffer>): Promise<string> =>
 
 export const gzipped = async (text: string): Promise<Uint8Array<ArrayBuffer>> =>
   new Uint8Array(
-    await new Response(
-      new Blob([text]).stream().pipeThrough(new CompressionStream('gzip')),
-    ).arrayBuffer(),
+    await new Response(new Blob([text]).stream().pipeThrough(new CompressionStream('gzip'))).arrayBuffer(),
   );
