@@ -72,7 +72,9 @@ export async function archiveAudit(
  * in ms.
  */
 export async function archiveOverdue(
-  ports: Pick<ArchivePorts, 'archive' | 'record'> & { readonly config: Pick<ArchivePorts['config'], 'auditHotMs'> },
+  ports: Pick<ArchivePorts, 'archive' | 'record'> & {
+    readonly config: Pick<ArchivePorts['config'], 'auditHotMs'>;
+  },
   now: number,
 ): Promise<number | undefined> {
   const { auditHotMs } = ports.config;

@@ -22,7 +22,6 @@ beforeEach(async () => {
   ({ ports } = started);
 });
 
-
 describe('a segment that somebody took away or changed', () => {
   const nameOf = (index: number): string => [...archive.files.keys()].toSorted()[index] ?? '';
   const content = (index: number) => archive.files.get(nameOf(index)) ?? new Uint8Array();

@@ -7,12 +7,25 @@ import type { BrokerPorts } from '../../src/runtime/ports.ts';
 import { deliverEvents } from '../../src/webhooks/deliver.ts';
 import { type OperatorBroker, ROOT, startOperatorBroker } from './admin/operator-broker.ts';
 import { bodyOf } from './answers.ts';
-import { DAY_MS, LATER, type MemoryArchive, memoryArchive, MINUTE_MS, SMALL, START } from './archive.ts';
+import { DAY_MS, LATER, type MemoryArchive, MINUTE_MS, memoryArchive, SMALL, START } from './archive.ts';
 import { Created, RECEIVER, standardReceiver, webhooksOf, writeDenials } from './webhooks.ts';
 
 /** Those who read the log while a part of it is in the archive. */
 
-const CODES = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve'];
+const CODES = [
+  'one',
+  'two',
+  'three',
+  'four',
+  'five',
+  'six',
+  'seven',
+  'eight',
+  'nine',
+  'ten',
+  'eleven',
+  'twelve',
+];
 
 let broker: OperatorBroker;
 let archive: MemoryArchive;
