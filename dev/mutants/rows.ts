@@ -24,6 +24,9 @@ const POLICY_TESTS = ['', '-claims', '-rights', '-rollout', '-properties'].map(
   (part) => `broker/src/mint/policy${part}.test.ts`,
 );
 const RESTORE_TESTS = ['broker/test/node/restore.test.ts'];
+const ARCHIVE_TESTS = ['audit-archive', 'archive-stops', 'archive-faults', 'archive-retention'].map(
+  (name) => `broker/test/node/${name}.test.ts`,
+);
 const QUERY_TESTS = ['drizzle/test/libsql/queries.test.ts'];
 
 export const MUTANTS: readonly Mutant[] = [
@@ -252,6 +255,18 @@ export const MUTANTS: readonly Mutant[] = [
     ['  await ports.control.auditSeal.note(row);\n', ''],
     ['if (!(await checkpoints.insert(row))) return undefined;', 'await checkpoints.insert(row);'],
     ['if (reached !== undefined && reached.n !== noted?.n) await ports', 'if (false) await ports'],
+  ]),
+  ...of('broker/src/audit/archive.ts', ARCHIVE_TESTS, [
+    ['  if ((await compareSeal(ports, now)).fault !== undefined) return false;\n', ''],
+    [' || checkpoint.hash !== hash)', ')'],
+    ['if (old === undefined || (old.through <= through && old.n <= n)) return undefined;', 'if (old === undefined) return undefined;'],
+    [
+      '  await record.segments.insert(segment);\n  await deleteEvents(end.through, ports);',
+      '  await deleteEvents(end.through, ports);\n  await record.segments.insert(segment);',
+    ],
+  ]),
+  ...of('broker/src/audit/segment.ts', ARCHIVE_TESTS, [
+    ["text !== undefined && (await sha256(text)) === digest ? text : 'altered'", "text ?? 'altered'"],
   ]),
   ...of('broker/src/resources/audit.ts', RESTORE_TESTS, [
     [

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ArchiveStore } from '../../src/audit/archive-store.ts';
 import { verifyExport } from '../../src/audit/proof/verify.ts';
 import type { BrokerPorts } from '../../src/runtime/ports.ts';
@@ -27,6 +27,9 @@ describe('a segment that somebody took away or changed', () => {
   const content = (index: number) => archive.files.get(nameOf(index)) ?? new Uint8Array();
 
   beforeEach(() => archiveAll(ports));
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
 
   it.each<readonly [string, 'missing' | 'altered', () => void | Promise<void>]>([
     ['is missing', 'missing', () => void archive.files.delete(nameOf(0))],
@@ -66,6 +69,51 @@ describe('a segment that somebody took away or changed', () => {
       ),
     ]);
     expect(result).toMatchObject({ content: [], order: [], tail: { faults: [], provenThrough: 13 } });
+  });
+
+  it('costs no more memory than the text that was noted, however far it expands', async () => {
+    let expanded = 0;
+    const Real = DecompressionStream;
+    vi.stubGlobal(
+      'DecompressionStream',
+      class {
+        readonly readable: ReadableStream<Uint8Array>;
+        readonly writable: WritableStream;
+        constructor(format: 'gzip') {
+          const { readable, writable } = new Real(format);
+          this.writable = writable;
+          this.readable = readable.pipeThrough(
+            new TransformStream({
+              transform(chunk: Uint8Array, controller) {
+                expanded += chunk.length;
+                controller.enqueue(chunk);
+              },
+            }),
+          );
+        }
+      },
+    );
+    archive.files.set(nameOf(0), await gzipped('x'.repeat(30_000_000)));
+    expect(linesOf(await exportText(ports))[0]).toContain('"altered"');
+    expect(expanded).toBeGreaterThan(0);
+    expect(expanded).toBeLessThan(1_000_000);
+  });
+
+  it('is not read to its end where it has no end', async () => {
+    let sent = 0;
+    const endless: ArchiveStore = {
+      ...archive,
+      get: async () =>
+        new ReadableStream({
+          pull(controller) {
+            sent += 10_000;
+            controller.enqueue(new Uint8Array(10_000));
+          },
+        }),
+    };
+    const text = await exportText({ ...ports, archive: endless });
+    expect(linesOf(text).filter((line) => line.includes('"altered"'))).toHaveLength(2);
+    expect(sent).toBeLessThan(300_000);
   });
 
   it('is one that an export cannot read without an archive', async () => {

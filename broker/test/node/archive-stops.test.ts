@@ -108,3 +108,31 @@ describe('a broker that stops', () => {
     expect(await exportText(ports)).toBe(before);
   });
 });
+
+describe('a store that says it has a file', () => {
+  it.each<
+    readonly [string, (content: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined, string]
+  >([
+    ['and has none', () => undefined, 'missing'],
+    ['and has a part of it', (content) => content.slice(0, -9), 'altered'],
+    ['and has other bytes', (content) => content.map((byte) => byte ^ 1), 'altered'],
+  ])('%s gets no event deleted, and the next run tries again', async (_how, kept, fault) => {
+    const logged: unknown[] = [];
+    const lying: ArchiveStore = {
+      ...archive,
+      put: async (name, content) => {
+        const left = kept(content);
+        if (left !== undefined) archive.files.set(name, left);
+      },
+    };
+    const all = await hotRows();
+    expect(await archiveAll({ ...ports, archive: lying, log: (line) => logged.push(line) })).toBe(0);
+    expect(logged).toEqual([
+      { event: 'archive_refused', reason: `the archive's file is ${fault}`, from: 1, through: 5 },
+    ]);
+    expect([await hotRows(), await segmentRows()]).toEqual([all, []]);
+    archive.files.clear();
+    expect(await archiveAll(ports)).toBe(2);
+    expect(await exportText(ports)).toBe(before);
+  });
+});

@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { archiveAudit } from '../../src/audit/archive.ts';
 import { exportAudit } from '../../src/audit/export.ts';
 import { purgeAudit } from '../../src/audit/retention.ts';
 import { sealAudit } from '../../src/audit/sealer.ts';
 import { purgeSessions, runScheduled } from '../../src/runtime/scheduled.ts';
+import { memoryArchive } from './archive.ts';
 import { rowsOf } from './folder.ts';
 import { NOW, type StartedBroker, startNodeBroker } from './start-broker.ts';
 
@@ -103,6 +105,41 @@ describe('between two pages everything else has its turn', () => {
   it('while the log is exported to a reader that takes everything at once', async () => {
     const turns = await turnsDuring(() => new Response(exportAudit(broker.ports, 0)).text());
     expect(turns).toBeGreaterThanOrEqual(PAGES);
+  });
+
+  it('while events move to an archive, and while they are read there', async () => {
+    await sealAudit(broker.ports, NOW * 1000);
+    const { ports } = broker;
+    const config = { ...ports.config, auditHotMs: 0 };
+    const moving = { ...ports, archive: memoryArchive(), config };
+    const most = { events: PAGE, checkpoints: 10 };
+    const { arrivals, purge, ...others } = ports.record.auditLog;
+    let turn = 0;
+    /** The turn of each statement. */
+    const turns: number[] = [];
+    const auditLog = {
+      ...others,
+      arrivals: (...of: Parameters<typeof arrivals>) => {
+        turns.push(turn);
+        return arrivals(...of);
+      },
+      purge: (...of: Parameters<typeof purge>) => {
+        turns.push(turn);
+        return purge(...of);
+      },
+    };
+    const counting = setInterval(() => {
+      turn += 1;
+    });
+    expect(await archiveAudit({ ...moving, record: { ...ports.record, auditLog } }, NOW * 1000, most)).toBe(
+      true,
+    );
+    clearInterval(counting);
+    expect(turns.length).toBeGreaterThanOrEqual(PAGES + PAGES / 2);
+    expect(new Set(turns).size).toBe(turns.length);
+    expect(await turnsDuring(() => new Response(exportAudit(moving, 0)).text())).toBeGreaterThanOrEqual(
+      PAGES,
+    );
   });
 
   it('while old events and old sessions are deleted', async () => {

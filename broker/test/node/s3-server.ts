@@ -85,7 +85,7 @@ export async function startS3(account: S3Account) {
     seen.push({ method: request.method, target: request.target, status, ...(code && { code }) });
     const content = status === 200 && request.method === 'GET' ? objects.get(request.target) : undefined;
     outgoing
-      .writeHead(status)
+      .writeHead(status, status >= 300 && status < 400 ? { location: '/elsewhere' } : {})
       .end(content ?? (status < 300 ? '' : `<Error><Code>${code ?? 'Error'}</Code></Error>`));
   });
   function statusOf({ method, target, headers }: SignedRequest, body: Buffer): number {
