@@ -222,7 +222,11 @@ function addOperation(at: CommandAt, act: Act): void {
 }
 
 function addAuditLog(at: CommandAt, act: Act): void {
-  at('audit export', 'Export the log as it was signed, for "audit verify".', 'audit export --file log.ndjson')
+  at(
+    'audit export',
+    'Export the log as it was signed, for "audit verify". Exits with 1 where the archive has lost a part of it.',
+    'audit export --file log.ndjson',
+  )
     .option('--file <file>', 'continues this file, or makes it; left out: the output')
     .option('--after <number>', 'after this event; left out: all', eventNumber)
     .option(...PROFILE_OPTION)

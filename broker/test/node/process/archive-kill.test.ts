@@ -10,7 +10,7 @@ import { rowsOf } from '../folder.ts';
 import { startNodeBroker } from '../start-broker.ts';
 import { settingsIn, startBroker } from './broker-process.ts';
 
-const RUNS = 3;
+const RUNS = 2;
 const RUN_EVENTS = 10_000;
 
 it('a process that is killed while events move to a folder loses and doubles none', {
