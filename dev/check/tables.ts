@@ -22,6 +22,7 @@ import { ROOT } from '../quiet-environment.ts';
 import { auditTypes, claimLimits, exposure, keyStates, metrics, policyRules } from './described-tables.ts';
 import { code, table } from './markdown.ts';
 import { agentWorkerSettings, brokerSettings, nodeSettings } from './settings-tables.ts';
+import { SOURCE_TABLES } from './source-tables.ts';
 
 const scopesPerAgent = (): string =>
   table(
@@ -193,4 +194,5 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'settings-node': nodeSettings,
   'settings-agent-worker': agentWorkerSettings,
   'bench-results': benchResults,
+  ...SOURCE_TABLES,
 };
