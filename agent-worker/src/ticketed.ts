@@ -279,8 +279,12 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
         sessions: this.#sessions,
         askAgent: () =>
           mcpClass === undefined
-            ? askAgent(this.#agent, request)
-            : askAgent({ fetch: () => this.#mcp.answer(mcpClass, request, handover) }, request),
+            ? askAgent(this.#agent, request, handover.requestId)
+            : askAgent(
+                { fetch: () => this.#mcp.answer(mcpClass, request, handover) },
+                request,
+                handover.requestId,
+              ),
         arm: this.#sweep.arm,
         armFor: this.#sweep.armFor,
       };
