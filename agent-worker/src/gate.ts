@@ -2,6 +2,7 @@ import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { DENIALS, type Denial, type ErrorCode } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { takeFromRequest, takeFromUpgrade } from '@agent-ticket/shared/handshake.ts';
+import type { Measure } from '@agent-ticket/shared/metrics.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
@@ -54,6 +55,7 @@ export interface GatePorts {
   readonly clock: () => number;
   /** Counts refusals: those without a verified ticket leave nothing else. */
   readonly tally: RefusalTally;
+  readonly measure: Measure;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -76,6 +78,12 @@ export async function answerAgentRequest(request: Request, shared: GatePorts): P
     ports.log({ ...faultLine(error), agent });
     return faultDenial(error);
   });
+  if (isUpgrade(request.headers))
+    ports.measure('upgrades_total', {
+      outcome: outcome.ok ? 'admitted' : 'denied',
+      ...(outcome.ok ? {} : { code: outcome.denial.reason }),
+      ...(agent === undefined ? {} : { agent }),
+    });
   const line = { ...attempt.line, agent };
   if (outcome.ok) {
     if (attempt.line !== undefined) ports.log({ event: 'auth_success', ...line });
