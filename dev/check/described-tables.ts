@@ -1,5 +1,5 @@
 import { PUBLISHED, SIGNING } from '@agent-ticket/broker/src/keys/schedule.ts';
-import { SERIES } from '@agent-ticket/broker/src/metrics/series.ts';
+import { SERIES } from '@agent-ticket/shared/metrics.ts';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS, RULE_NAMES } from '@agent-ticket/broker/src/mint/policy.ts';
 import { AUDIT_TYPES, type AuditType } from '@agent-ticket/shared/audit-event.ts';
 import * as limits from '@agent-ticket/shared/limits.ts';

@@ -7,9 +7,11 @@ import type { InvocationFact } from '@agent-ticket/drizzle/record/invocations.ts
 import type { SessionFact } from '@agent-ticket/drizzle/record/sessions.ts';
 import type { AuditEvent, AuditType } from '@agent-ticket/shared/audit-event.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
+import { type Measure, measureByPoints } from '@agent-ticket/shared/metrics.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import type { Revocable } from '@agent-ticket/shared/revocation.ts';
+import type { PointSink } from '@agent-ticket/shared/security-events.ts';
 import { targetNamesOf } from '@agent-ticket/shared/target.ts';
 import { partiesBeside } from '@agent-ticket/shared/ticket.ts';
 import type { Handover, TicketlessCall } from '../handover.ts';
@@ -23,6 +25,14 @@ export interface Presentation
   readonly delivery: Handover['delivery'] | 'renewal';
 }
 
+/** Points of what an object counts, where the worker has a dataset for them. */
+export const measureIn = ({
+  METRICS,
+}: {
+  readonly RECORD: D1Database;
+  readonly METRICS?: PointSink | undefined;
+}): Measure => measureByPoints(METRICS);
+
 interface AuditPorts {
   readonly sql: SqlStorage;
   readonly rows: SessionRows;
@@ -34,6 +44,7 @@ interface AuditPorts {
   readonly onCalls: (withinMs: number) => boolean;
   /** Does something once, in so many ms. */
   readonly later: (ms: number, work: () => void) => void;
+  readonly measure: Measure;
 }
 
 /** Refusals alike of one session in one minute: the first is an event of its own, the others are one with their number. */
@@ -64,7 +75,16 @@ const minuteOf = (ms: number): number => Math.floor(ms / MINUTE_MS);
 const HELD_MS = 2_000;
 
 /** Writes the facts of one object into its own storage, from where they go to the record database. */
-export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onCalls, later }: AuditPorts) {
+export function createAudit({
+  sql,
+  rows: sessions,
+  randomId,
+  clock,
+  onFacts,
+  onCalls,
+  later,
+  measure,
+}: AuditPorts) {
   const backlog = backlogStore(sql);
   const burns = burnStore(sql);
 
@@ -96,6 +116,12 @@ export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onC
    */
   const counts = new Map<string, RefusalCount>();
 
+  /** Counted as the events are: a flood of frames is one point at once, and one for the rest of its minute. */
+  const measureRefused = (type: RefusalCount['type'], session: ObjectSession, count: number): void =>
+    type === 'rpc.denied'
+      ? measure('frames_denied_total', { agent: claimsOf(session).agent }, count)
+      : measure('renewals_total', { outcome: 'refused' }, count);
+
   /** Writes the numbers of the minutes that are over, or those that `isDue` names. */
   function releaseCounts(isDue = ({ minute }: RefusalCount): boolean => minute < minuteOf(clock())): void {
     for (const [key, counted] of counts) {
@@ -106,6 +132,7 @@ export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onC
       if (more === 0 || session === undefined) continue;
       const details = { ...(frame === undefined ? {} : { frame }), count: more };
       add({ event: sessionEvent(type, session, { outcome: 'denied', code, details }) });
+      measureRefused(type, session, more);
     }
   }
 
@@ -141,6 +168,7 @@ export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onC
       const minute = minuteOf(clock());
       counts.set(key, { ...refusal, sessionId, minute, more: 0 });
       add({ event: sessionEvent(type, session, { outcome: 'denied', code, details }) });
+      measureRefused(type, session, 1);
       return;
     }
     known.more += 1;
@@ -185,6 +213,7 @@ export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onC
     renewed(session: ObjectSession): void {
       const event = sessionEvent('session.renewed', session);
       add({ event, session: factOf(session), revocable: revocableOf(session) }, SOON_MS);
+      measure('renewals_total', { outcome: 'renewed' });
     },
 
     /** A renewal was refused, with the session as it is by now: it may have ended meanwhile. */
@@ -195,6 +224,7 @@ export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onC
     ended(session: ObjectSession): void {
       releaseCounts(({ sessionId }) => sessionId === session.id);
       onFacts(LATER_MS);
+      measure('sessions_closed_total', { reason: session.endReason ?? '' });
     },
 
     /** A frame was refused for want of its scope. */

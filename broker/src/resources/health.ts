@@ -25,19 +25,21 @@ type Measure<T> = (ports: BrokerPorts, now: number) => Promise<T>;
  * measurement asks databases and mint shards.
  */
 export function cached<T>(everyMs: number, measure: Measure<T>): Measure<T> {
-  const held = new WeakMap<BrokerPorts, { at: number; readonly value: T }>();
+  // By the store, since each request has ports of its own.
+  const held = new WeakMap<BrokerPorts['control'], { at: number; readonly value: T }>();
   return async (ports, now) => {
-    const last = held.get(ports);
+    const { control } = ports;
+    const last = held.get(control);
     if (last !== undefined && now >= last.at && now - last.at < everyMs) return last.value;
     // Requests that come during a measurement get the value before it: no crowd asks a database that is slow.
     if (last !== undefined) last.at = now;
     try {
       const value = await measure(ports, now);
-      held.set(ports, { at: now, value });
+      held.set(control, { at: now, value });
       return value;
     } catch (error) {
       // The value before the failure is no answer to the next request.
-      held.delete(ports);
+      held.delete(control);
       throw error;
     }
   };

@@ -10,6 +10,7 @@ import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { ControlCommand, Receipt } from '@agent-ticket/shared/control.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import type { Measure } from '@agent-ticket/shared/metrics.ts';
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { REVOCATION_CODES, REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
@@ -17,7 +18,6 @@ import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { readTargetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { type AgentWorker, commandedWorkers, type WorkersConfig, workerOf } from '../config/workers.ts';
-import type { Measure } from '../metrics/series.ts';
 import { addReceipts, type SendPorts, sendCommand } from './send-command.ts';
 
 export interface ChangePorts extends SendPorts {

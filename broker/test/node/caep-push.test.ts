@@ -1,6 +1,7 @@
 import { verifyControl } from '@agent-ticket/shared/control.ts';
 import { AgentSlug, InstanceName, PrincipalId } from '@agent-ticket/shared/names.ts';
 import { CONNECT } from '@agent-ticket/shared/scope.ts';
+import { nameRequest } from '@agent-ticket/shared/trace-context.ts';
 import { verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -99,7 +100,8 @@ const terminateAlice = () =>
 
 async function signOutAlice(by: 'logout' | 'back-channel' | 'caep', login?: string): Promise<void> {
   const { ports, clock } = broker;
-  const context = { requestId: crypto.randomUUID(), now: clock.now * 1000, ipAddress: null, userAgent: null };
+  const named = nameRequest(new Headers(), crypto.randomUUID());
+  const context = { ...named, now: clock.now * 1000, ipAddress: null, userAgent: null };
   const principal = { id: PrincipalId.parse(ALICE), kind: 'user', issuer: TENANT } as const;
   const who = {
     principal: { ...principal, groups: [], tier: 'free', permissions: [], sources: [] },
