@@ -44,7 +44,7 @@ export default defineConfig({
             remoteBindings: false,
             wrangler: { configPath: './wrangler.jsonc' },
             miniflare: {
-              r2Buckets: ['AUDIT_ANCHOR'],
+              r2Buckets: ['AUDIT_ANCHOR', 'AUDIT_ARCHIVE'],
               bindings: {
                 ...SETTINGS,
                 TEST_CONTROL_MIGRATIONS: await migrationsOf('control'),

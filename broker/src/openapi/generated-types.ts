@@ -3757,6 +3757,7 @@ export interface operations {
                     readonly "application/json": {
                         readonly items: readonly components["schemas"]["AuditEvent"][];
                         readonly next_cursor: string | null;
+                        readonly archived_through: number | null;
                     };
                 };
             };

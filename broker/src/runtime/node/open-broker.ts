@@ -16,6 +16,7 @@ import { openWeb } from '../open-web.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { runScheduled } from '../scheduled.ts';
 import type { DatabaseConfig, NodeConfig } from './config.ts';
+import { openArchive } from './open-archive.ts';
 import { openPost } from './open-post.ts';
 import { openServer } from './open-server.ts';
 import { openTrustedProxies } from './open-trusted-proxies.ts';
@@ -93,6 +94,7 @@ async function start(
     measure: meter.measure,
     metricsText: meter.text,
     post: openPost(isLocal(config.broker)),
+    archive: config.archive && (await openArchive(config.archive)),
     control: control.store,
     record: record.store,
     shard: mintShardInProcess(
