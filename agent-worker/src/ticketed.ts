@@ -276,16 +276,11 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     }
 
     #answer(request: Request, handover: Handover): Promise<Outcome<Response>> {
+      const agent =
+        mcpClass === undefined ? this.#agent : { fetch: () => this.#mcp.answer(mcpClass, request, handover) };
       const ports = {
         sessions: this.#sessions,
-        askAgent: () =>
-          mcpClass === undefined
-            ? askAgent(this.#agent, request, handover.requestId)
-            : askAgent(
-                { fetch: () => this.#mcp.answer(mcpClass, request, handover) },
-                request,
-                handover.requestId,
-              ),
+        askAgent: () => askAgent(agent, request, handover.requestId),
         arm: this.#sweep.arm,
         armFor: this.#sweep.armFor,
       };

@@ -17,6 +17,7 @@ import { partiesBeside } from '@agent-ticket/shared/ticket.ts';
 import type { Handover, TicketlessCall } from '../handover.ts';
 import type { Opening } from './admission.ts';
 import { claimsOf } from './claims.ts';
+import { createRefusalCounts } from './refusal-counts.ts';
 
 /** A verified ticket as it was presented to this object: at the gate, or in a renewal. */
 export interface Presentation
@@ -47,17 +48,6 @@ interface AuditPorts {
   readonly measure: Measure;
 }
 
-/** Refusals alike of one session in one minute: the first is an event of its own, the others are one with their number. */
-interface RefusalCount {
-  readonly sessionId: string;
-  readonly type: 'rpc.denied' | 'session.renewed';
-  readonly code: string;
-  /** Kind of the frame; left out where agent code refused. */
-  readonly frame?: string;
-  readonly minute: number;
-  more: number;
-}
-
 /** New rights are handed over within this time: the recorder looks for revocations of them. */
 const SOON_MS = 50;
 /** Anything else can wait for more to come. */
@@ -67,9 +57,6 @@ const LATER_MS = 1_000;
 const CALLS_HANDED = 100;
 /** More calls than these are not held in memory. */
 const CALLS_HELD = 1_000;
-
-const MINUTE_MS = 60_000;
-const minuteOf = (ms: number): number => Math.floor(ms / MINUTE_MS);
 
 /** How long a replay is held back: its one event counts a burst of presentations, not only the first. */
 const HELD_MS = 2_000;
@@ -110,31 +97,11 @@ export function createAudit({
     };
   };
 
-  /**
-   * Kept in memory: an object that is killed loses a number, never the first event. The timer keeps it from hibernation
-   * until the minute is over.
-   */
-  const counts = new Map<string, RefusalCount>();
-
-  /** Counted as the events are: a flood of frames is one point at once, and one for the rest of its minute. */
-  const measureRefused = (type: RefusalCount['type'], session: ObjectSession, count: number): void =>
-    type === 'rpc.denied'
-      ? measure('frames_denied_total', { agent: claimsOf(session).agent }, count)
-      : measure('renewals_total', { outcome: 'refused' }, count);
-
-  /** Writes the numbers of the minutes that are over, or those that `isDue` names. */
-  function releaseCounts(isDue = ({ minute }: RefusalCount): boolean => minute < minuteOf(clock())): void {
-    for (const [key, counted] of counts) {
-      if (!isDue(counted)) continue;
-      counts.delete(key);
-      const { sessionId, type, code, frame, more } = counted;
-      const session = sessions.find(sessionId);
-      if (more === 0 || session === undefined) continue;
-      const details = { ...(frame === undefined ? {} : { frame }), count: more };
-      add({ event: sessionEvent(type, session, { outcome: 'denied', code, details }) });
-      measureRefused(type, session, more);
-    }
-  }
+  const refusals = createRefusalCounts(
+    { rows: sessions, clock, later, measure },
+    (type, session, { code, details }) =>
+      add({ event: sessionEvent(type, session, { outcome: 'denied', code, details }) }),
+  );
 
   /**
    * Calls on their way to the record database in memory: they are no events, and a row for each would cost more than the
@@ -151,28 +118,6 @@ export function createAudit({
     if (calls.length === 0) return;
     keepCalls(calls.splice(0));
     onFacts(LATER_MS);
-  }
-
-  function refused(
-    sessionId: string,
-    refusal: Pick<RefusalCount, 'type' | 'code' | 'frame'>,
-    details?: AuditEvent['details'],
-  ): void {
-    releaseCounts();
-    const { type, code, frame } = refusal;
-    const key = JSON.stringify([sessionId, type, code, frame]);
-    const known = counts.get(key);
-    if (known === undefined) {
-      const session = sessions.find(sessionId);
-      if (session === undefined) return;
-      const minute = minuteOf(clock());
-      counts.set(key, { ...refusal, sessionId, minute, more: 0 });
-      add({ event: sessionEvent(type, session, { outcome: 'denied', code, details }) });
-      measureRefused(type, session, 1);
-      return;
-    }
-    known.more += 1;
-    if (known.more === 1) later(MINUTE_MS - (clock() % MINUTE_MS), () => releaseCounts());
   }
 
   return {
@@ -218,11 +163,11 @@ export function createAudit({
 
     /** A renewal was refused, with the session as it is by now: it may have ended meanwhile. */
     renewalRefused: (sessionId: string, code: DenialReason): void =>
-      refused(sessionId, { type: 'session.renewed', code }),
+      refusals.refused(sessionId, { type: 'session.renewed', code }),
 
     /** A session has ended, and its row is the fact. */
     ended(session: ObjectSession): void {
-      releaseCounts(({ sessionId }) => sessionId === session.id);
+      refusals.release(({ sessionId }) => sessionId === session.id);
       onFacts(LATER_MS);
       measure('sessions_closed_total', { reason: session.endReason ?? '' });
     },
@@ -230,7 +175,7 @@ export function createAudit({
     /** A frame was refused for want of its scope. */
     denied(sessionId: string, frame: string, method?: string): void {
       const details = method === undefined ? { frame } : { frame, method: recordedText(method) };
-      refused(sessionId, { type: 'rpc.denied', code: 'frame_scope_missing', frame }, details);
+      refusals.refused(sessionId, { type: 'rpc.denied', code: 'frame_scope_missing', frame }, details);
     },
 
     /** Agent code refused a frame, and says why. */
@@ -238,11 +183,11 @@ export function createAudit({
       const kept = Object.fromEntries(
         Object.entries(details).map(([name, text]) => [name, recordedText(text)]),
       );
-      refused(sessionId, { type: 'rpc.denied', code }, kept);
+      refusals.refused(sessionId, { type: 'rpc.denied', code }, kept);
     },
 
     /** Writes the numbers of refusals of minutes that are over. */
-    releaseRefusals: (): void => releaseCounts(),
+    releaseRefusals: (): void => refusals.release(),
 
     /** A call was answered. */
     called(sessionId: string, call: Omit<InvocationFact, 'id' | 'sessionId'>): void {

@@ -50,6 +50,9 @@ describe.skipIf(!isInstalled)('alerts and dashboard', () => {
     meter.measure('revocations_total', { kind: 'any' });
     meter.measure('revocation_close_seconds', {}, 0.3);
     meter.measure('key_fetches_total', { outcome: 'success' });
+    meter.measure('sessions_closed_total', { reason: 'client_closed' });
+    meter.measure('frames_denied_total', { agent: 'counter' }, 19);
+    meter.measure('renewals_total', { outcome: 'renewed' });
     return meter.text(gauges);
   };
   const broker = createServer((_request, answer) => {
