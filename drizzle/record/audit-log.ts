@@ -146,12 +146,7 @@ function notServed(
 
 /** Events in the order of arrival, after a number in it. */
 export const arrivalsAfter = (db: RecordDatabase, after: number, limit: number) =>
-  db
-    .select()
-    .from(auditEvents)
-    .where(gt(auditEvents.seq, after))
-    .orderBy(asc(auditEvents.seq))
-    .limit(limit);
+  db.select().from(auditEvents).where(gt(auditEvents.seq, after)).orderBy(asc(auditEvents.seq)).limit(limit);
 
 export function auditLogStore(db: RecordDatabase) {
   const { at, seq } = auditEvents;

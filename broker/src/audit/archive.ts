@@ -67,6 +67,22 @@ export async function archiveAudit(
   return true;
 }
 
+/**
+ * For how long the next segment has waited to be moved, in ms, to a minute; 0: none is due. `undefined` where nothing moves. `now`
+ * in ms.
+ */
+export async function archiveOverdue(
+  ports: Pick<ArchivePorts, 'archive' | 'record'> & {
+    readonly config: Pick<ArchivePorts['config'], 'auditHotMs'>;
+  },
+  now: number,
+): Promise<number | undefined> {
+  const { auditHotMs } = ports.config;
+  if (ports.archive === undefined || auditHotMs === undefined) return undefined;
+  const end = await nextEnd(await archivedEnd(ports), now - auditHotMs, SEGMENT, ports);
+  return end === undefined ? 0 : now - auditHotMs - end.at;
+}
+
 type LogEnd = Pick<CheckpointRow, 'n' | 'through' | 'hash'>;
 
 /** The checkpoint that is the base of the next segment. */

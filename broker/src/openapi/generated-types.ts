@@ -1360,6 +1360,7 @@ export interface components {
             readonly waiting_age?: number | null;
             readonly changes_waiting?: number;
             readonly checkpoint_age?: number | null;
+            readonly archive_overdue?: number | null;
             readonly audit_seal?: ("agrees" | "ends_earlier" | "rewritten" | "does_not_follow") | null;
             readonly keys_revoked_in_record?: number;
             readonly workers_differing?: number;
@@ -4230,6 +4231,7 @@ export interface operations {
                         readonly waiting_age?: number | null;
                         readonly changes_waiting?: number;
                         readonly checkpoint_age?: number | null;
+                        readonly archive_overdue?: number | null;
                         readonly audit_seal?: ("agrees" | "ends_earlier" | "rewritten" | "does_not_follow") | null;
                         readonly keys_revoked_in_record?: number;
                         readonly workers_differing?: number;

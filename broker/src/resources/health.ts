@@ -3,6 +3,7 @@ import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { LATE_DELIVERY_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { agentsOf, registryDigest, rolloutOf } from '@agent-ticket/shared/registry.ts';
+import { archiveOverdue } from '../audit/archive.ts';
 import { compareSeal } from '../audit/seal.ts';
 import { commandedWorkers } from '../config/workers.ts';
 import { renderErrorWith } from '../http/answer.ts';
@@ -124,10 +125,21 @@ export const waitingEvents = cached(BACKLOG_MS, async ({ shard }, now) => {
   };
 });
 
-/** Changes that wait for delivery, and the age of the last checkpoint; growing numbers name the part that does not run. */
-export const waitingWork = cached(BACKLOG_MS, async ({ control, record }, now) => {
-  const [changes, checkpoint] = await Promise.all([control.outbox.count(), record.checkpoints.newest()]);
-  return { changes_waiting: changes, checkpoint_age: ageOf(checkpoint?.at, now) };
+/**
+ * Changes that wait for delivery, the age of the last checkpoint, and for how long events have waited to move to the
+ * archive; growing numbers name the part that does not run.
+ */
+export const waitingWork = cached(BACKLOG_MS, async (ports, now) => {
+  const [changes, checkpoint, overdueMs] = await Promise.all([
+    ports.control.outbox.count(),
+    ports.record.checkpoints.newest(),
+    archiveOverdue(ports, now),
+  ]);
+  return {
+    changes_waiting: changes,
+    checkpoint_age: ageOf(checkpoint?.at, now),
+    archive_overdue: overdueMs === undefined ? null : Math.floor(overdueMs / 1000),
+  };
 });
 
 /** Whether the two databases agree on the audit log and the keys. Where they do not, one of them was restored. */

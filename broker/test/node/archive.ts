@@ -5,6 +5,7 @@ import type { ArchiveStore } from '../../src/audit/archive-store.ts';
 import { exportAudit } from '../../src/audit/export.ts';
 import { sealAudit } from '../../src/audit/sealer.ts';
 import type { BrokerPorts } from '../../src/runtime/ports.ts';
+import { rowsOf } from './folder.ts';
 import { NOW, startNodeBroker } from './start-broker.ts';
 
 /** A broker with an archive, and a log of several segments. */
@@ -100,3 +101,24 @@ export const gzipped = async (text: string): Promise<Uint8Array<ArrayBuffer>> =>
   new Uint8Array(
     await new Response(new Blob([text]).stream().pipeThrough(new CompressionStream('gzip'))).arrayBuffer(),
   );
+
+/** Fails before or after a call of a method, or when it has done a part of its work. */
+export type Stop = readonly [step: string, (ports: BrokerPorts, die: () => never) => BrokerPorts];
+
+export const withSegments = (
+  p: BrokerPorts,
+  segments: Partial<BrokerPorts['record']['segments']>,
+): BrokerPorts => ({
+  ...p,
+  record: { ...p.record, segments: { ...p.record.segments, ...segments } },
+});
+
+/** A verification has nothing to say against content, order and completeness. */
+export const SOUND = { content: [], order: [], gaps: [] };
+
+/** Rows of the record database of a broker, beside its store. */
+export const recordRows = (folder: string) => ({
+  hot: () => rowsOf(`${folder}/record.db`, 'SELECT seq FROM audit_events ORDER BY seq'),
+  segments: () => rowsOf(`${folder}/record.db`, 'SELECT * FROM audit_segments ORDER BY n'),
+  change: (sql: string) => rowsOf(`${folder}/record.db`, sql),
+});

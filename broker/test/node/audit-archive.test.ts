@@ -1,9 +1,10 @@
+import { openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { archiveAudit } from '../../src/audit/archive.ts';
 import type { ArchiveStore } from '../../src/audit/archive-store.ts';
 import { verifyExport } from '../../src/audit/proof/verify.ts';
 import { sealAudit } from '../../src/audit/sealer.ts';
 import type { BrokerPorts } from '../../src/runtime/ports.ts';
+import { runScheduled } from '../../src/runtime/scheduled.ts';
 import {
   archiveAll,
   archivedBroker,
@@ -11,18 +12,16 @@ import {
   DAY_MS,
   exportText,
   gunzipped,
-  gzipped,
   LATER,
   linesOf,
   type MemoryArchive,
   memoryArchive,
-  SMALL,
+  recordRows,
+  SOUND,
   START,
   writeEvents,
 } from './archive.ts';
-import { rowsOf } from './folder.ts';
-
-const SOUND = { content: [], order: [], gaps: [] };
+import { atEnd, rowsOf } from './folder.ts';
 
 let archive: MemoryArchive;
 let folder: string;
@@ -36,8 +35,8 @@ beforeEach(async () => {
   before = await exportText(ports);
 });
 
-const hotRows = () => rowsOf(`${folder}/record.db`, 'SELECT seq FROM audit_events ORDER BY seq');
-const segmentRows = () => rowsOf(`${folder}/record.db`, 'SELECT * FROM audit_segments ORDER BY n');
+const hotRows = () => recordRows(folder).hot();
+const segmentRows = () => recordRows(folder).segments();
 
 describe('moving events to the archive', () => {
   it('changes no byte of an export, from whatever event it begins', async () => {
@@ -134,142 +133,60 @@ describe('moving events to the archive', () => {
   });
 });
 
-/** Fails before or after a call of a method, or when it has done a part of its work. */
-type Stop = readonly [step: string, (ports: BrokerPorts, die: () => never) => BrokerPorts];
-
-const STOPS: readonly Stop[] = [
-  ['before the file is written', (p, die) => ({ ...p, archive: { ...archive, put: async () => die() } })],
-  [
-    'after the file is written',
-    (p, die) => ({
-      ...p,
-      archive: {
-        ...archive,
-        put: async (name, content) => {
-          await archive.put(name, content);
-          die();
-        },
-      },
-    }),
-  ],
-  ['when the file is read back', (p, die) => ({ ...p, archive: { ...archive, get: async () => die() } })],
-  ['before the segment is noted', (p, die) => withSegments(p, { insert: async () => die() })],
-  [
-    'after the segment is noted',
-    (p, die) =>
-      withSegments(p, {
-        insert: async (row) => {
-          await p.record.segments.insert(row);
-          die();
-        },
-      }),
-  ],
-  [
-    'when some rows are deleted',
-    (p, die) => {
-      const auditLog: BrokerPorts['record']['auditLog'] = {
-        ...p.record.auditLog,
-        purge: async (through) => {
-          const gone = await p.record.auditLog.purge(through, 2);
-          return gone === 0 ? 0 : die();
-        },
-      };
-      return { ...p, record: { ...p.record, auditLog } };
-    },
-  ],
-];
-
-const withSegments = (p: BrokerPorts, segments: Partial<BrokerPorts['record']['segments']>): BrokerPorts => ({
-  ...p,
-  record: { ...p.record, segments: { ...p.record.segments, ...segments } },
-});
-
-describe('a broker that stops', () => {
-  it.each(STOPS)('%s loses and doubles no event, and the next run completes it', async (_step, stopping) => {
-    const die = () => {
-      throw new Error('killed');
-    };
-    for (let round = 0; round < 2; round += 1) {
-      await expect(archiveAudit(stopping(ports, die), LATER, SMALL)).rejects.toThrow('killed');
-      expect(await exportText(ports)).toBe(before);
-    }
+describe('a record database that was restored', () => {
+  it('from before events moved has them moved again to the same files', async () => {
+    const copy = `${folder}/backup.db`;
+    await rowsOf(`${folder}/record.db`, `VACUUM INTO '${copy}'`);
     await archiveAll(ports);
-    expect(await exportText(ports)).toBe(before);
-    expect(archive.files.size).toBe((await segmentRows()).length);
-    expect(archive.files.size).toBe(2);
-    const [last] = (await segmentRows()).slice(-1);
-    expect(Number((await hotRows())[0]?.seq)).toBe(Number(last?.through) + 1);
+    const files = [...archive.files];
+    const restored = await openRecord(`file:${copy}`);
+    atEnd(() => restored.close());
+    const after: BrokerPorts = { ...ports, record: restored.store };
+    expect(await archiveAll(after)).toBe(2);
+    expect([...archive.files]).toEqual(files);
+    expect(await exportText(after)).toBe(before);
   });
 
-  it('and comes back with another compression takes the file that is there', async () => {
-    const other: ArchiveStore = {
+  it('and goes on with other events writes files of other names, and leaves the former', async () => {
+    await archiveAll(ports);
+    const former = [...archive.files.keys()];
+    // The same numbers, as they are given after a backup from before the first event.
+    const other = await archivedBroker(archive);
+    await archiveAll(other.ports);
+    expect([...archive.files.keys()].slice(0, former.length)).toEqual(former);
+    expect(archive.files.size).toBe(2 * former.length);
+    const texts = await Promise.all([exportText(ports), exportText(other.ports)]);
+    for (const text of texts) expect(text).not.toContain('"segment"');
+  });
+});
+
+describe('the work of each minute', () => {
+  it('moves five segments at most, and the next minute the next ones', async () => {
+    let n = 0;
+    const noted: ArchiveStore = {
       ...archive,
       put: async (name, content) => {
-        if (archive.files.has(name)) return;
-        const text = new Blob([await gunzipped(content)]).stream();
-        const packed = await new Response(text.pipeThrough(new CompressionStream('gzip'))).arrayBuffer();
-        // A member of the header (RFC 1952 §2.3.1) that says on which system it was made.
-        archive.files.set(name, new Uint8Array(packed).with(9, 7));
-        throw new Error('killed');
+        n += 1;
+        await archive.put(name, content);
       },
     };
-    await expect(archiveAudit({ ...ports, archive: other }, LATER, SMALL)).rejects.toThrow('killed');
-    expect(await archiveAudit(ports, LATER, SMALL)).toBe(true);
-    expect(archive.files.size).toBe(1);
-    expect(await exportText(ports)).toBe(before);
-  });
+    // Full segments, each of one run.
+    for (let run = 0; run < 8; run += 1) {
+      await rowsOf(
+        `${folder}/record.db`,
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+         INSERT INTO audit_events (event_id, at, type, outcome) SELECT lower(hex(randomblob(16))), ?, 'ticket.issued', 'success' FROM n`,
+        [START],
+      );
+      await sealAudit(ports, START + (20 + run) * 60_000);
+    }
+    const later = { ...ports, archive: noted, clock: () => LATER };
+    await runScheduled(later);
+    expect(n).toBe(5);
+    await runScheduled(later);
+    expect(n).toBeGreaterThan(5);
+    expect(
+      linesOf(await exportText(ports)).filter((line) => line.startsWith('{"event"')).length,
+    ).toBeGreaterThan(80_000);
+  }, 120_000);
 });
-
-describe('a segment that somebody took away or changed', () => {
-  const nameOf = (index: number): string => [...archive.files.keys()].toSorted()[index] ?? '';
-  const content = (index: number) => archive.files.get(nameOf(index)) ?? new Uint8Array();
-
-  beforeEach(() => archiveAll(ports));
-
-  it.each<readonly [string, 'missing' | 'altered', () => void | Promise<void>]>([
-    ['is missing', 'missing', () => void archive.files.delete(nameOf(0))],
-    ['is empty', 'altered', () => void archive.files.set(nameOf(0), new Uint8Array())],
-    ['is no gzip', 'altered', () => void archive.files.set(nameOf(0), new Uint8Array(100).fill(7))],
-    ['was cut', 'altered', () => void archive.files.set(nameOf(0), content(0).subarray(0, -20))],
-    ['has more behind it', 'altered', () => void archive.files.set(nameOf(0), joined(content(0), content(0)))],
-    ['is the next one', 'altered', () => void archive.files.set(nameOf(0), content(1))],
-    [
-      'has an event that was changed',
-      'altered',
-      async () => {
-        const text = (await gunzipped(content(0))).replace('"number_1"', '"number_9"');
-        archive.files.set(nameOf(0), await gzipped(text));
-      },
-    ],
-    [
-      'expands to a hundred megabytes',
-      'altered',
-      async () => void archive.files.set(nameOf(0), await gzipped('x'.repeat(100_000_000))),
-    ],
-  ])('that %s is named by a verification, and the rest is proven', async (_how, fault, change) => {
-    await change();
-    const text = await exportText(ports);
-    const name = expect.stringMatching(/^000000000001-000000000003-[0-9a-f]{16}\.ndjson\.gz$/);
-    expect(JSON.parse(linesOf(text)[0] ?? '')).toEqual({
-      segment: { name, from: 1, through: 5, fault },
-    });
-    const result = await verifyExport(linesOf(text), await auditKeys(ports));
-    expect(result.gaps).toEqual([
-      expect.stringMatching(/^segment 000000000001-000000000003-\w+\.ndjson\.gz of the archive, events 1 to 5,/),
-    ]);
-    expect(result).toMatchObject({ content: [], order: [], tail: { faults: [], provenThrough: 13 } });
-  });
-
-  it('is one that an export cannot read without an archive', async () => {
-    const text = await exportText({ ...ports, archive: undefined });
-    expect(linesOf(text).filter((line) => line.includes('no_archive'))).toHaveLength(2);
-  });
-
-  it('ends an export with an error while the archive does not answer, so that no gap is taken for a loss', async () => {
-    const away: ArchiveStore = { ...archive, get: () => Promise.reject(new Error('fetch failed')) };
-    await expect(exportText({ ...ports, archive: away })).rejects.toThrow('fetch failed');
-  });
-});
-
-const joined = (a: Uint8Array<ArrayBuffer>, b: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
-  new Uint8Array([...a, ...b]);

@@ -73,7 +73,7 @@ const contentOf = (file: FileHandle): ReadableStream<Uint8Array> =>
 
 /** The file is there as a whole or not at all, whenever the process or the machine stops. */
 async function replaceFile(folder: string, name: string, content: Uint8Array): Promise<void> {
-  const partial = join(folder, `.${name}.${process.pid}.partial`);
+  const partial = join(folder, `.${name}.${crypto.randomUUID()}.partial`);
   const file = await open(partial, 'w', 0o600);
   try {
     await file.writeFile(content);
