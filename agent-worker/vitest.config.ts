@@ -40,6 +40,7 @@ export default defineConfig({
                 BROKER: { name: 'agent-worker', entrypoint: 'Broker' },
                 BACKLOG: { name: 'agent-worker', entrypoint: 'Backlog' },
               },
+              analyticsEngineDatasets: { METRICS: { dataset: 'metrics' } },
               durableObjects: {
                 WITNESS: { className: 'Witness', useSQLite: true },
                 HOOKED: { className: 'Hooked', useSQLite: true },

@@ -3,5 +3,6 @@ declare namespace Cloudflare {
   interface Env {
     SECURITY_EVENTS?: AnalyticsEngineDataset;
     AUDIT_ANCHOR?: R2Bucket;
+    AUDIT_ARCHIVE?: R2Bucket;
   }
 }

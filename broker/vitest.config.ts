@@ -16,6 +16,16 @@ export default defineConfig({
           name: 'broker-node',
           environment: 'node',
           include: ['test/node/**/*.test.ts'],
+          exclude: ['**/*.long.test.ts'],
+          ...PATIENT,
+        },
+      },
+      // Of `npm run test:long`.
+      {
+        test: {
+          name: 'broker-long',
+          environment: 'node',
+          include: ['test/node/**/*.long.test.ts'],
           ...PATIENT,
         },
       },
@@ -34,7 +44,7 @@ export default defineConfig({
             remoteBindings: false,
             wrangler: { configPath: './wrangler.jsonc' },
             miniflare: {
-              r2Buckets: ['AUDIT_ANCHOR'],
+              r2Buckets: ['AUDIT_ANCHOR', 'AUDIT_ARCHIVE'],
               bindings: {
                 ...SETTINGS,
                 TEST_CONTROL_MIGRATIONS: await migrationsOf('control'),

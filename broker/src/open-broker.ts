@@ -3,15 +3,16 @@ import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { measureByPoints } from '@agent-ticket/shared/metrics.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-events.ts';
 import type { Hono } from 'hono';
 import { createApp } from './app.ts';
 import type { AnchorBucket } from './audit/anchor.ts';
+import { type ArchiveBucket, bucketArchive } from './audit/archive-store.ts';
 import { readConfig } from './config/config.ts';
 import type { WorkersByName } from './config/workers.ts';
 import { renderError } from './http/answer.ts';
-import { measureByPoints } from './metrics/series.ts';
 import { MintShardObject, mintShards, type ShardEnv } from './mint/shard-object.ts';
 import { mountApps, placeOf } from './mount.ts';
 import { readBody } from './runtime/body.ts';
@@ -29,6 +30,8 @@ export interface BrokerEnv extends ShardEnv {
   readonly METRICS?: PointSink | undefined;
   /** A bucket that keeps checkpoints of the audit log as well, where it is bound. */
   readonly AUDIT_ANCHOR?: AnchorBucket | undefined;
+  /** A bucket that older events of the audit log move to, where it is bound. */
+  readonly AUDIT_ARCHIVE?: ArchiveBucket | undefined;
   /** The files of the operator's console, where they are bound. */
   readonly CONSOLE?: Fetcher | undefined;
   /** The worker itself, where the broker is mounted in it. */
@@ -199,6 +202,7 @@ function portsOf(env: BrokerEnv, options: BrokerOptions | MountOptions): BrokerP
     shard: mintShards(env.MINT_SHARD, config.shards),
     ping: { control: () => ping(env.CONTROL), record: () => ping(env.RECORD) },
     anchorBucket: env.AUDIT_ANCHOR,
+    archive: env.AUDIT_ARCHIVE && bucketArchive(env.AUDIT_ARCHIVE),
     // A mounted broker has no console: a page that an agent serves there has the same origin, and could act as the
     // operator.
     consoleFile: basePath === undefined ? openConsole(env) : undefined,

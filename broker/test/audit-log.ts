@@ -21,7 +21,9 @@ export async function emptyAuditLog(): Promise<void> {
     ['outbox', 'audit_seal'].map((table) => env.CONTROL.prepare(`DELETE FROM ${table}`)),
   );
   await env.RECORD.batch(
-    ['audit_events', 'audit_checkpoints'].map((table) => env.RECORD.prepare(`DELETE FROM ${table}`)),
+    ['audit_events', 'audit_checkpoints', 'audit_segments'].map((table) =>
+      env.RECORD.prepare(`DELETE FROM ${table}`),
+    ),
   );
 }
 

@@ -138,6 +138,7 @@ const Figures = z.strictObject({
   waiting_age: z.int().nullable(),
   changes_waiting: z.int().optional(),
   checkpoint_age: z.int().nullable().optional(),
+  archive_overdue: z.int().nullable().optional(),
   audit_seal: z.string().nullable().optional(),
   keys_revoked_in_record: z.int().optional(),
   agents_in_rollout: z.int(),

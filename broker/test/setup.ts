@@ -21,6 +21,7 @@ await Promise.all([
   env.CONTROL.prepare('SELECT 1').run(),
   env.RECORD.prepare('SELECT 1').run(),
   env.AUDIT_ANCHOR?.head('nothing'),
+  env.AUDIT_ARCHIVE?.head('nothing'),
 ]);
 await reset();
 beginLife();

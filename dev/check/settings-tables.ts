@@ -26,6 +26,8 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
   KEY_PUBLISH_LEAD_SECONDS: 'How long a key is published before it signs; at least 425',
   KEY_RETIRE_LAG_SECONDS: 'How long a key is published after it stopped signing; at least 310',
   AUDIT_RETENTION_DAYS: 'How long audit events are kept after they were sealed',
+  AUDIT_HOT_DAYS:
+    'How long after they were sealed audit events stay in the record database before they move to the [archive](../operate/archive.md); at least 7, and less than their retention. Left out: none moves',
   SESSION_RETENTION_DAYS: 'How long sessions are kept after they ended',
   INVOCATION_RETENTION_DAYS: 'How long invocations are kept; at most as long as sessions',
   AUDIT_ANCHOR_URL: 'Gets each checkpoint of the audit log by POST, to keep where the operator cannot reach',
@@ -76,6 +78,11 @@ const NODE: Descriptions<OnNodeOnly> = {
   CONTROL_DATABASE_TOKEN: { secret: 'What that server asks for' },
   RECORD_DATABASE_URL: `The record database, never the same one: ${DATABASE}`,
   RECORD_DATABASE_TOKEN: { secret: 'What that server asks for' },
+  AUDIT_ARCHIVE_URL:
+    'The [archive](../operate/archive.md) of the audit log: `file:<folder>`, or `https://<host>/<bucket and folder>` of a server with the API of S3',
+  AUDIT_ARCHIVE_REGION: 'Region of that server, as its signatures name it',
+  AUDIT_ARCHIVE_KEY_ID: 'Access key id for that server',
+  AUDIT_ARCHIVE_SECRET: { secret: 'Secret access key for that server' },
   HOST: 'Address to listen on',
   PORT: 'Port to listen on; `0` takes any that is free, and the log says which',
   TRUSTED_PROXIES: `${LIST} addresses and CIDR ranges of proxies whose \`X-Forwarded-For\` is believed`,

@@ -179,6 +179,15 @@ const ALTERATIONS: Readonly<Record<string, Alter>> = {
       ),
     );
   },
+  'a segment is lost': (lines, next) => {
+    const segment = {
+      name: '000000000001-000000000002-0123456789abcdef.ndjson.gz',
+      from: 1,
+      through: 3,
+      fault: 'missing',
+    };
+    return lines.toSpliced(place(lines, next), 0, JSON.stringify({ segment }));
+  },
   'members change places': (lines, next) => {
     const at = place(lines, next);
     return lines.with(at, (lines[at] ?? '').replace(/("seq":\d+),("type":"[^"]*")/, '$2,$1'));

@@ -100,11 +100,11 @@ def read_checkpoint(jws, keys):
         return None
 
 def read_line(raw):
-    """The kind of a line and its value."""
     line = parse(raw.decode())
     ((kind, value),) = line.items() if depth(line) <= MAX_DEPTH else ()
     good = {"event": whole(value.get("seq"), 1), "checkpoint": whole(value.get("n"), 1) and isinstance(value.get("jws"), str)}
-    return (kind, value) if good.get(kind) else refuse("neither an event nor a checkpoint")
+    lost = f"the archive has lost segment {value.get('name')!r}"
+    return (kind, value) if good.get(kind) else refuse(lost if kind == "segment" else "neither an event nor a checkpoint")
 
 def clear_agrees(clear, claims, kid):
     """Whether the clear members of a line repeat what its checkpoint signed, and nothing else."""

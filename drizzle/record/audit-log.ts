@@ -144,6 +144,10 @@ function notServed(
   return rest.length === 0 ? undefined : Object.fromEntries(rest);
 }
 
+/** Events in the order of arrival, after a number in it. */
+export const arrivalsAfter = (db: RecordDatabase, after: number, limit: number) =>
+  db.select().from(auditEvents).where(gt(auditEvents.seq, after)).orderBy(asc(auditEvents.seq)).limit(limit);
+
 export function auditLogStore(db: RecordDatabase) {
   const { at, seq } = auditEvents;
   return {
@@ -183,14 +187,9 @@ export function auditLogStore(db: RecordDatabase) {
       return foundPage(page, limit);
     },
 
-    /** Events in the order of arrival, after a number in it. */
-    arrivals: (after: number, limit: number): Promise<AuditEventRow[]> =>
-      db
-        .select()
-        .from(auditEvents)
-        .where(gt(auditEvents.seq, after))
-        .orderBy(asc(auditEvents.seq))
-        .limit(limit),
+    /** Those of the database. `segments.following` includes the archive. */
+    arrivals: async (after: number, limit: number): Promise<AuditEventRow[]> =>
+      arrivalsAfter(db, after, limit),
 
     /** The first and the last number there are. */
     async bounds(): Promise<{ first: number; last: number } | undefined> {

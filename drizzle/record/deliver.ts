@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { AUDIT_HOT_DAYS_LEAST } from '@agent-ticket/shared/limits.ts';
 import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
 import {
   type Revocable,
@@ -50,7 +51,7 @@ export function createDeliver(db: RecordDatabase) {
   };
   const selectRevoked = built(() => revokedAmong(db));
   return async (facts: readonly RecordFact[], now: number): Promise<RevokedSession[]> => {
-    const events = facts.flatMap(({ event }) => (event === undefined ? [] : [event]));
+    const events = facts.flatMap(({ event }) => (event === undefined ? [] : [markedLate(event, now)]));
     const sessions = facts.flatMap(({ session }) => (session === undefined ? [] : [session]));
     const invocations = facts.flatMap(({ invocation }) => (invocation === undefined ? [] : [invocation]));
     const opened = facts.flatMap(({ session, revocable }) =>
@@ -67,6 +68,12 @@ export function createDeliver(db: RecordDatabase) {
     return opened.length === 0 ? [] : readRevoked(results.at(-1));
   };
 }
+
+const HOT_MS = AUDIT_HOT_DAYS_LEAST * 86_400_000;
+
+/** An event that is so old that the database may not know any more whether it had it. */
+const markedLate = (event: AuditEvent, now: number): AuditEvent =>
+  event.at < now - HOT_MS ? { ...event, details: { ...event.details, late: true } } : event;
 
 /** The codes of the revocations that hit each of some sessions, from the placeholders `opened` and `now`. */
 const revokedAmong = (db: RecordDatabase) =>

@@ -131,6 +131,29 @@ export const auditCheckpoints = sqliteTable(
   (t) => [index('audit_checkpoints_at').on(t.at), index('audit_checkpoints_through').on(t.through)],
 );
 
+/** Runs of audit events that are in the archive: each a file of whole runs between checkpoints, whose content never changes. */
+export const auditSegments = sqliteTable(
+  'audit_segments',
+  {
+    /** The last checkpoint in it, which is also the last that covers its events. */
+    n: integer('n').primaryKey(),
+    /** The first checkpoint after the one that is its base. */
+    fromN: integer('from_n').notNull(),
+    /** The first event; one more than `through` where it has none. */
+    from: integer('from_seq').notNull(),
+    /** The last event that is in it or before it. */
+    through: integer('through').notNull(),
+    /** When its last checkpoint was written. */
+    at: integer('at').notNull(),
+    /** Length of its text in bytes, before it was compressed, and the SHA-256 of that text in hexadecimal. */
+    bytes: integer('bytes').notNull(),
+    digest: text('digest').notNull(),
+    /** Since when it is being deleted; nothing reads it from then on. */
+    purgedAt: integer('purged_at'),
+  },
+  (t) => [index('audit_segments_through').on(t.through)],
+);
+
 /** Calls of an agent's methods within a session. */
 export const agentInvocations = sqliteTable(
   'agent_invocations',

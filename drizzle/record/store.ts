@@ -2,6 +2,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import { checkpointStore } from './audit-checkpoints.ts';
 import { auditLogStore } from './audit-log.ts';
+import { segmentStore } from './audit-segments.ts';
 import { createDeliver, deliverChange } from './deliver.ts';
 import { invocationStore } from './invocations.ts';
 import { rateStore } from './rates.ts';
@@ -15,6 +16,7 @@ export const recordStore = (db: RecordDatabase) => ({
   invocations: invocationStore(db),
   auditLog: auditLogStore(db),
   checkpoints: checkpointStore(db),
+  segments: segmentStore(db),
   revocations: recordRevocationStore(db),
   rates: rateStore(db),
   stats: statsStore(db),

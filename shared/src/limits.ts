@@ -56,3 +56,9 @@ export const LATE_SEAL_SECONDS = 120;
 
 /** Deliveries that failed are tried again each few seconds: an operator looks at what waits for longer. */
 export const LATE_DELIVERY_SECONDS = 60;
+
+/**
+ * An event is in the record database for at least so long, so that one which is delivered again within that time is
+ * known. What arrives later is marked `late`: it may be in the archive as well, under the same id.
+ */
+export const AUDIT_HOT_DAYS_LEAST = 7;

@@ -135,7 +135,12 @@ export function Audit({ query: given }: { readonly query: Query }) {
         load={(asked) => ask('GET', '/admin/agents/audit', asked)}
         columns={EVENT_COLUMNS}
         keyOf={({ event_id: id }) => id}
-        empty={<p>The log has no such event. An event arrives a moment after its cause.</p>}
+        empty={
+          <p>
+            The log has no such event. An event arrives a moment after its cause; older ones may be in the
+            archive, which the export reads.
+          </p>
+        }
       />
     </>
   );

@@ -2,19 +2,23 @@ import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoin
 import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-log.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { yieldTurn } from '../runtime/yield-turn.ts';
-import { auditEventView, checkpointView } from './view.ts';
+import type { SegmentLine } from './proof/export-line.ts';
+import { firstEvent, type LogPorts, type LostSegment, readLog } from './read-log.ts';
+import { segmentName } from './segment.ts';
+import { checkpointLine, eventLine, lineOf } from './view.ts';
 
-interface ExportPorts {
-  readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints'>;
+interface ExportPorts extends LogPorts {
+  readonly record: Pick<RecordStore, 'segments' | 'checkpoints'>;
 }
 
-/** Rows that are read and written down in one turn of the loop: some milliseconds. */
+/** Checkpoints that are read and written down in one turn of the loop: some milliseconds. */
 const PAGE = 250;
 
 /**
- * The log from after an event to its end, as NDJSON: `{"event": …}` in the order of arrival, `{"checkpoint": …}`
- * after the last event that it covers, and first of all the checkpoint that is the base of the rest. Holds one page of
- * each in memory, and reads the next when the reader takes it. Resume with the last `seq` that arrived.
+ * The log from after an event to its end, from archive and database, as NDJSON: `{"event": …}` in the order of arrival,
+ * `{"checkpoint": …}` after the last event that it covers, and first of all the checkpoint that is the base of the rest;
+ * `{"segment": …}` in place of events that the archive has lost. Holds one page of each and one segment in memory, and
+ * reads the next when the reader takes it. Resume with the last `seq` that arrived.
  */
 export function exportAudit(ports: ExportPorts, after: number): ReadableStream<Uint8Array> {
   const lines = exportLines(ports, after);
@@ -35,35 +39,48 @@ export function exportAudit(ports: ExportPorts, after: number): ReadableStream<U
 }
 
 /** Text of about a page of lines at a time. */
-async function* exportLines(
-  { record: { auditLog, checkpoints } }: ExportPorts,
-  after: number,
-): AsyncGenerator<string, undefined> {
-  const bounds = await auditLog.bounds();
-  const purged = (bounds?.first ?? 1) - 1;
+async function* exportLines(ports: ExportPorts, after: number): AsyncGenerator<string, undefined> {
+  const { checkpoints } = ports.record;
+  const purged = ((await firstEvent(ports)) ?? 1) - 1;
   // A purge may have stopped within a run, of which nothing is proven any more: what is left begins after it.
   const begin = after >= purged ? after : ((await checkpoints.reaching(purged))?.through ?? purged);
   const base = await baseOf(checkpoints, begin);
   if (base !== undefined) yield checkpointLine(base);
-  let [seq, n] = [begin, base?.n ?? 0];
-  for (;;) {
-    const signed = await checkpoints.following(n, PAGE);
-    const rows = await auditLog.arrivals(seq, PAGE);
-    // Only up to where both pages go: a checkpoint must not come before an event that it covers, nor after the next.
-    const end = Math.min(
-      signed.length < PAGE ? Number.POSITIVE_INFINITY : (signed.at(-1)?.through ?? 0),
-      rows.length < PAGE ? Number.POSITIVE_INFINITY : (rows.at(-1)?.seq ?? 0),
-    );
-    const taken = rows.filter((row) => row.seq <= end);
-    // A page that ends on a covered event may be followed by more quiet checkpoints; they come with the next page.
-    const shown = signed.filter(({ through }) => through <= end);
-    if (taken.length + shown.length > 0) yield interleave(taken, shown);
-    seq = taken.at(-1)?.seq ?? seq;
-    n = shown.at(-1)?.n ?? n;
-    if (rows.length < PAGE && signed.length < PAGE) return;
-    await yieldTurn();
+  let n = base?.n ?? 0;
+  /** Lines of rows, and of the checkpoints that cover no event after `through`. */
+  async function* linesOf(
+    page: readonly AuditEventRow[],
+    through: number,
+  ): AsyncGenerator<string, undefined> {
+    for (let rows = page; ; ) {
+      const signed = await checkpoints.following(n, PAGE);
+      // Only up to where both pages go: a checkpoint must not come before an event that it covers, nor after the next.
+      const end = signed.length < PAGE ? through : Math.min(through, signed.at(-1)?.through ?? through);
+      const taken = rows.filter(({ seq }) => seq <= end);
+      const shown = signed.filter((checkpoint) => checkpoint.through <= end);
+      if (taken.length + shown.length > 0) yield interleave(taken, shown);
+      rows = rows.slice(taken.length);
+      n = shown.at(-1)?.n ?? n;
+      if (rows.length === 0 && shown.length < PAGE) return;
+      await yieldTurn();
+    }
   }
+  let last = begin;
+  for await (const page of readLog(ports, begin)) {
+    const isLost = 'fault' in page;
+    if (isLost) yield lineOf({ segment: lostView(page) });
+    last = isLost ? page.segment.through : (page.at(-1)?.seq ?? last);
+    yield* linesOf(isLost ? [] : page, last);
+  }
+  // Those of minutes in which nothing happened, and that were written meanwhile.
+  yield* linesOf([], last);
 }
+
+/** A segment whose events are not in the export, which its reader must not take for a log without them. */
+const lostView = ({ segment, fault }: LostSegment): SegmentLine => ({
+  name: segmentName(segment),
+  ...{ from: segment.from, through: segment.through, fault },
+});
 
 /**
  * The checkpoint that is the base of the events after one. Of several that end with that event, since nothing happened
@@ -76,15 +93,6 @@ async function baseOf(
   const first = await checkpoints.reaching(after);
   return first?.through === after ? first : checkpoints.covering(after);
 }
-
-/** Characters that JSON may hold as they are and that many readers take for the end of a line. */
-const LINE_ENDS = /[\u0085\u2028\u2029]/g;
-
-/** One line, for every reader of lines. */
-const lineOf = (value: object): string =>
-  `${JSON.stringify(value).replace(LINE_ENDS, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
-const eventLine = (row: AuditEventRow): string => lineOf({ event: auditEventView(row) });
-const checkpointLine = (row: CheckpointRow): string => lineOf({ checkpoint: checkpointView(row) });
 
 function interleave(rows: readonly AuditEventRow[], signed: readonly CheckpointRow[]): string {
   const lines: string[] = [];

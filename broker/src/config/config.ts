@@ -1,3 +1,4 @@
+import { AUDIT_HOT_DAYS_LEAST } from '@agent-ticket/shared/limits.ts';
 import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import {
   BaseUrl,
@@ -89,6 +90,8 @@ export const Settings = z
     KEY_PUBLISH_LEAD_SECONDS: Whole(1, 7 * 86_400).default(DEFAULT_SCHEDULE.leadMs / 1000),
     KEY_RETIRE_LAG_SECONDS: Whole(1, 7 * 86_400).default(DEFAULT_SCHEDULE.lagMs / 1000),
     AUDIT_RETENTION_DAYS: Whole(1, 36_600).default(400),
+    /** How long events are in the record database before they move to the archive; left out: none moves. */
+    AUDIT_HOT_DAYS: Whole(AUDIT_HOT_DAYS_LEAST, 36_600).optional(),
     SESSION_RETENTION_DAYS: Whole(1, 36_600).default(400),
     INVOCATION_RETENTION_DAYS: Whole(1, 36_600).default(90),
     /** Gets each checkpoint by POST, to keep outside the operator's control. */
@@ -139,6 +142,8 @@ export const Settings = z
     if (s.KEK_PREVIOUS?.toString() === s.KEK.toString()) fault('KEK_PREVIOUS', 'must not be KEK itself');
     if (s.INVOCATION_RETENTION_DAYS > s.SESSION_RETENTION_DAYS)
       fault('INVOCATION_RETENTION_DAYS', 'must not be more than SESSION_RETENTION_DAYS');
+    if ((s.AUDIT_HOT_DAYS ?? 0) >= s.AUDIT_RETENTION_DAYS)
+      fault('AUDIT_HOT_DAYS', 'must be less than AUDIT_RETENTION_DAYS');
     const late = scheduleFaults(scheduleOf(s));
     fault('KEY_ROTATION_DAYS', late.everyMs);
     fault('KEY_PUBLISH_LEAD_SECONDS', late.leadMs);
@@ -200,6 +205,8 @@ export interface BrokerConfig {
   readonly previousKeyEncryptionKey: Uint8Array<ArrayBuffer> | undefined;
   readonly keySchedule: KeySchedule;
   readonly auditRetentionMs: number;
+  /** Age at which events move to the archive; undefined: none moves. */
+  readonly auditHotMs: number | undefined;
   readonly sessionRetentionMs: number;
   readonly invocationRetentionMs: number;
   readonly auditAnchorUrl: string | undefined;
@@ -271,6 +278,7 @@ export function configOf(s: Settings): BrokerConfig {
     previousKeyEncryptionKey: s.KEK_PREVIOUS,
     keySchedule: scheduleOf(s),
     auditRetentionMs: s.AUDIT_RETENTION_DAYS * DAY_MS,
+    auditHotMs: s.AUDIT_HOT_DAYS === undefined ? undefined : s.AUDIT_HOT_DAYS * DAY_MS,
     sessionRetentionMs: s.SESSION_RETENTION_DAYS * DAY_MS,
     invocationRetentionMs: s.INVOCATION_RETENTION_DAYS * DAY_MS,
     auditAnchorUrl: s.AUDIT_ANCHOR_URL,

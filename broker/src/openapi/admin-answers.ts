@@ -169,7 +169,7 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
   },
   'GET /admin/agents/audit': {
     summary: 'List events of the audit log, newest first',
-    answers: { 200: pageOf(AuditEvent) },
+    answers: { 200: pageOf(AuditEvent).extend({ archived_through: z.int().nonnegative().nullable() }) },
   },
   'GET /admin/agents/audit/export': {
     summary: 'Export the audit log as it was signed, with its checkpoints, one JSON object a line',

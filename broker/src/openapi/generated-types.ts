@@ -1360,6 +1360,7 @@ export interface components {
             readonly waiting_age?: number | null;
             readonly changes_waiting?: number;
             readonly checkpoint_age?: number | null;
+            readonly archive_overdue?: number | null;
             readonly audit_seal?: ("agrees" | "ends_earlier" | "rewritten" | "does_not_follow") | null;
             readonly keys_revoked_in_record?: number;
             readonly workers_differing?: number;
@@ -3757,6 +3758,7 @@ export interface operations {
                     readonly "application/json": {
                         readonly items: readonly components["schemas"]["AuditEvent"][];
                         readonly next_cursor: string | null;
+                        readonly archived_through: number | null;
                     };
                 };
             };
@@ -4229,6 +4231,7 @@ export interface operations {
                         readonly waiting_age?: number | null;
                         readonly changes_waiting?: number;
                         readonly checkpoint_age?: number | null;
+                        readonly archive_overdue?: number | null;
                         readonly audit_seal?: ("agrees" | "ends_earlier" | "rewritten" | "does_not_follow") | null;
                         readonly keys_revoked_in_record?: number;
                         readonly workers_differing?: number;

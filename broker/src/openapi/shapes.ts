@@ -51,6 +51,7 @@ export const READINESS = {
   waiting_age: Count.nullable().optional(),
   changes_waiting: Count.optional(),
   checkpoint_age: Count.nullable().optional(),
+  archive_overdue: Count.nullable().optional(),
   audit_seal: SealState.nullable().optional(),
   keys_revoked_in_record: Count.optional(),
   workers_differing: Count.optional(),

@@ -59,7 +59,9 @@ function readFilter(url: string): Outcome<Filter> {
   return refuseCredentials(filter.value);
 }
 
-/** `GET /admin/agents/audit`: newest first. A credential that is limited to some agents names one of them. */
+/**
+ * `GET /admin/agents/audit`: newest first, from the record database alone: events up to `archived_through` are in the
+ * archive, which the export reads. A credential that is limited to some agents names one of them. */
 export const listAudit: Handler = async (call) => {
   const { url } = call.request;
   const filter = readFilter(url);
@@ -70,10 +72,18 @@ export const listAudit: Handler = async (call) => {
   const { limit, after } = page.value;
   await recordRead(call, 'audit', filter.value);
   const { session_id: sessionId, request_id: requestId, ...same } = filter.value;
-  const found = await call.ports.record.auditLog.list({ ...same, sessionId, requestId }, after, limit + 1);
+  const { auditLog, segments } = call.ports.record;
+  const [found, archived] = await Promise.all([
+    auditLog.list({ ...same, sessionId, requestId }, after, limit + 1),
+    segments.newest(),
+  ]);
   const known = checkFilter(same.agent, found, call);
   if (!known.ok) return known;
-  return ok({ status: 200, body: pageOf(found, page.value, auditEventView, ({ at, seq }) => ({ at, seq })) });
+  const body = {
+    ...pageOf(found, page.value, auditEventView, ({ at, seq }) => ({ at, seq })),
+    archived_through: archived?.through ?? null,
+  };
+  return ok({ status: 200, body });
 };
 
 /** `GET /admin/agents/audit/export`: NDJSON of everything after event `after`, 0 if left out. */

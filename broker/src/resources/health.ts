@@ -3,6 +3,7 @@ import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { LATE_DELIVERY_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { agentsOf, registryDigest, rolloutOf } from '@agent-ticket/shared/registry.ts';
+import { archiveOverdue } from '../audit/archive.ts';
 import { compareSeal } from '../audit/seal.ts';
 import { commandedWorkers } from '../config/workers.ts';
 import { renderErrorWith } from '../http/answer.ts';
@@ -25,19 +26,21 @@ type Measure<T> = (ports: BrokerPorts, now: number) => Promise<T>;
  * measurement asks databases and mint shards.
  */
 export function cached<T>(everyMs: number, measure: Measure<T>): Measure<T> {
-  const held = new WeakMap<BrokerPorts, { at: number; readonly value: T }>();
+  // By the store, since each request has ports of its own.
+  const held = new WeakMap<BrokerPorts['control'], { at: number; readonly value: T }>();
   return async (ports, now) => {
-    const last = held.get(ports);
+    const { control } = ports;
+    const last = held.get(control);
     if (last !== undefined && now >= last.at && now - last.at < everyMs) return last.value;
     // Requests that come during a measurement get the value before it: no crowd asks a database that is slow.
     if (last !== undefined) last.at = now;
     try {
       const value = await measure(ports, now);
-      held.set(ports, { at: now, value });
+      held.set(control, { at: now, value });
       return value;
     } catch (error) {
       // The value before the failure is no answer to the next request.
-      held.delete(ports);
+      held.delete(control);
       throw error;
     }
   };
@@ -122,10 +125,21 @@ export const waitingEvents = cached(BACKLOG_MS, async ({ shard }, now) => {
   };
 });
 
-/** Changes that wait for delivery, and the age of the last checkpoint; growing numbers name the part that does not run. */
-export const waitingWork = cached(BACKLOG_MS, async ({ control, record }, now) => {
-  const [changes, checkpoint] = await Promise.all([control.outbox.count(), record.checkpoints.newest()]);
-  return { changes_waiting: changes, checkpoint_age: ageOf(checkpoint?.at, now) };
+/**
+ * Changes that wait for delivery, the age of the last checkpoint, and for how long events have waited to move to the
+ * archive; growing numbers name the part that does not run.
+ */
+export const waitingWork = cached(BACKLOG_MS, async (ports, now) => {
+  const [changes, checkpoint, overdueMs] = await Promise.all([
+    ports.control.outbox.count(),
+    ports.record.checkpoints.newest(),
+    archiveOverdue(ports, now),
+  ]);
+  return {
+    changes_waiting: changes,
+    checkpoint_age: ageOf(checkpoint?.at, now),
+    archive_overdue: overdueMs === undefined ? null : Math.floor(overdueMs / 1000),
+  };
 });
 
 /** Whether the two databases agree on the audit log and the keys. Where they do not, one of them was restored. */

@@ -30,6 +30,7 @@ export interface Runtime
     | 'later'
     | 'log'
     | 'consoleFile'
+    | 'archive'
     | 'post'
     | 'measure'
     | 'metricsText'
@@ -59,6 +60,9 @@ export function compose(config: BrokerConfig, registry: AgentRegistry, runtime: 
   const misfits = [
     ...workerMisfits(registry, config.workers),
     ...claimRuleFaults(config.claimRules, knownPermissions(registry)),
+    ...(config.auditHotMs !== undefined && runtime.archive === undefined
+      ? ['AUDIT_HOT_DAYS: there is no archive to move events to']
+      : []),
   ];
   if (misfits.length > 0) throw new Error(`broker is not configured. ${misfits.join('; ')}`);
   const keyringOf = (purpose: 'ticket' | 'audit') => createKeyring({ ...runtime, config, purpose });

@@ -1,8 +1,9 @@
+import type { Sample } from '@agent-ticket/shared/metrics.ts';
 import type { Anchor } from '../audit/anchor.ts';
+import type { ArchiveStore } from '../audit/archive-store.ts';
 import type { BrokerConfig } from '../config/config.ts';
 import type { CredentialPorts } from '../credentials/authenticate.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import type { Sample } from '../metrics/series.ts';
 import type { ExchangePorts } from '../mint/mint.ts';
 import type { MintPorts } from '../mint/shard.ts';
 import type { Post } from '../webhooks/post.ts';
@@ -17,6 +18,8 @@ export interface BrokerPorts extends ExchangePorts, Pick<MintPorts, 'registry'> 
   /** The series of this process, where it writes them down for Prometheus; left out: they go elsewhere. */
   readonly metricsText?: ((gauges: readonly Sample[]) => string) | undefined;
   readonly anchor: Anchor;
+  /** Where older events of the audit log are; left out: all are in the record database. */
+  readonly archive?: ArchiveStore | undefined;
   /** Sends a message to a receiver whose address an operator chose. */
   readonly post: Post;
   /** A file of the operator's console by its name, with its `ETag`. Left out: this broker has no console. */

@@ -6,14 +6,15 @@ import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { rolloutGrant, rolloutOf } from '@agent-ticket/shared/registry.ts';
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
-import { purgeAudit } from '../audit/retention.ts';
+import { archiveAudit } from '../audit/archive.ts';
+import { purgeAudit, purgeSegment } from '../audit/retention.ts';
 import { compareSeal } from '../audit/seal.ts';
 import { isFull, sealAudit } from '../audit/sealer.ts';
 import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS } from '../http/rate.ts';
 import { maintainKeys } from '../keys/maintenance.ts';
 import { measureGauges } from '../resources/metrics.ts';
 import { changePolicy, newRevocation } from '../revocation/changes.ts';
-import { flushOutbox, keepNumbersAhead, restoreCopies } from '../revocation/outbox.ts';
+import { flushOutbox, keepNumbersAhead, lacksCopies, restoreCopies } from '../revocation/outbox.ts';
 import { compareRegistries, reconcileSessions } from '../revocation/send-command.ts';
 import { deliverEvents } from '../webhooks/deliver.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -21,8 +22,8 @@ import { yieldTurn } from './yield-turn.ts';
 
 /**
  * The tasks of each minute, on Workers by a cron trigger, on Node by a timer: deliver changes of the outbox, correct
- * sessions whose end was not reported, compare registries, rotate keys, seal the audit log, delete expired rows, send
- * events to webhooks. Any number of instances may run them concurrently. A step that fails runs again the next minute and does not prevent the
+ * sessions whose end was not reported, compare registries, rotate keys, seal the audit log, move its older
+ * events to the archive, delete expired rows, send events to webhooks. Any number of instances may run them concurrently. A step that fails runs again the next minute and does not prevent the
  * other steps.
  */
 export async function runScheduled(ports: BrokerPorts): Promise<void> {
@@ -38,7 +39,8 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('registries', ports, () => compareRegistries(ports));
   await step('copies', ports, async () => {
     // Copies of revocations that came after a backup are missing, too, where the log ends earlier.
-    if ((await compareSeal(ports, now)).fault === 'ends_earlier') await restoreCopies(ports);
+    const isRestored = (await compareSeal(ports, now)).fault === 'ends_earlier' || (await lacksCopies(ports));
+    if (isRestored) await restoreCopies(ports);
   });
   await step('checkpoint', ports, () =>
     whileMore(ports, async () => {
@@ -50,6 +52,14 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('anchor', ports, async () => {
     if (checkpoint !== undefined) await ports.anchor(checkpoint);
   });
+  let moved = 0;
+  await step('archive', ports, () =>
+    whileMore(ports, async () => {
+      moved += (await archiveAudit(ports, now)) ? 1 : MAX_SEGMENTS;
+      return moved < MAX_SEGMENTS;
+    }),
+  );
+  await step('archive retention', ports, () => whileMore(ports, () => purgeSegment(ports, now)));
   await step('retention', ports, () => whileMore(ports, async () => (await purgeAudit(ports, now)) > 0));
   await step('sessions', ports, () => whileMore(ports, async () => (await purgeSessions(ports, now)) > 0));
   await step('expired', ports, () => purgeExpired(ports));
@@ -63,6 +73,9 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
  * less than one. On Workers a run by cron has 30 s of CPU.
  */
 const TASK_MS = 25_000;
+
+/** The most segments that one run moves: a run on Workers has 1,000 queries of D1, and each takes some 60. */
+const MAX_SEGMENTS = 5;
 
 async function whileMore({ clock }: Pick<BrokerPorts, 'clock'>, work: () => Promise<boolean>): Promise<void> {
   const end = clock() + TASK_MS;

@@ -3,9 +3,11 @@ import type { WebhookProgress, WebhookRow } from '@agent-ticket/drizzle/control/
 import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-log.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import type { ArchiveStore } from '../audit/archive-store.ts';
+import { type LogPorts, readLog } from '../audit/read-log.ts';
+import type { SegmentFault } from '../audit/segment.ts';
 import { auditEventView } from '../audit/view.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import { yieldTurn } from '../runtime/yield-turn.ts';
 import { eventContent, signedWebhook, testContent } from './message.ts';
 import type { Message, Post, PostResult } from './post.ts';
 import { openSecret } from './secret.ts';
@@ -13,7 +15,8 @@ import { type SetConfig, sessionRevokedSet, verificationSet } from './set.ts';
 
 export interface WebhookPorts {
   readonly control: Pick<ControlStore, 'webhooks'>;
-  readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints'>;
+  readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints' | 'segments'>;
+  readonly archive?: ArchiveStore | undefined;
   readonly keyring: Pick<Keyring, 'sealingKeys' | 'signer'>;
   readonly config: SetConfig;
   readonly randomId: () => string;
@@ -40,8 +43,6 @@ const LEASE_MS = 120_000;
  * it.
  */
 const PAUSE_MS = 30_000;
-/** The number of events that one turn of the loop reads. */
-const PAGE = 250;
 /** The number of deliveries after which the cursor is stored: a run that is killed repeats no more than these. */
 const STORED_EVERY = 20;
 
@@ -159,6 +160,11 @@ async function deliverTo(row: WebhookRow, through: number, end: number, ports: W
   })) {
     const now = clock();
     if (sent >= MAX_DELIVERIES || examined >= MAX_EXAMINED || now >= end) break;
+    if (typeof event === 'string') {
+      // Events that an operator may bring back are not left out.
+      Object.assign(progress, { triedAt: now, status: null, fault: `archive_${event}` });
+      return fail();
+    }
     examined += 1;
     const message = await sender.value.messageOf(event, now);
     if (message === undefined) {
@@ -193,25 +199,26 @@ async function deliverTo(row: WebhookRow, through: number, end: number, ports: W
 }
 
 /**
- * Sealed events after a number, in the order of the log. `onGap` gets how many are missing before one: a number is never
- * left out, so retention deleted them.
+ * Sealed events after a number, in the order of the log, or why the archive has lost those that follow. `onGap` gets how
+ * many are missing before one: a number is never left out, so retention deleted them.
  */
 async function* eventsAfter(
   after: number,
   through: number,
-  { record }: Pick<WebhookPorts, 'record'>,
+  ports: LogPorts,
   onGap: (missing: number) => void,
-): AsyncGenerator<AuditEventRow, undefined> {
+): AsyncGenerator<AuditEventRow | SegmentFault, undefined> {
   let last = after;
-  for (;;) {
-    const rows = await record.auditLog.arrivals(last, PAGE);
-    for (const row of rows) {
+  for await (const page of readLog(ports, after)) {
+    if ('fault' in page) {
+      yield page.fault;
+      return;
+    }
+    for (const row of page) {
       if (row.seq > through) return;
       if (row.seq > last + 1) onGap(row.seq - last - 1);
       last = row.seq;
       yield row;
     }
-    if (rows.length < PAGE) return;
-    await yieldTurn();
   }
 }

@@ -119,6 +119,20 @@ describe('audit export', () => {
     return { at, code: run(['audit', 'export', '--file', file], at.terminal) };
   };
 
+  it('names each segment that the archive has lost, and fails', async () => {
+    const segment = JSON.stringify({
+      segment: { name: '1-2.ndjson.gz\u001b', from: 1, through: 2, fault: 'missing' },
+    });
+    const lines = [segment, checkpoint(1, 2), event(3)];
+    const { at, code } = exportFile(lines);
+    expect(await code).toBe(1);
+    expect(at.said.err).toContain('The archive has lost segment 1-2.ndjson.gz\ufffd: missing.');
+    expect(at.said.err).toContain('1 events after number 0');
+    expect(await written()).toEqual(lines);
+    const shown = terminalAt(() => exported(lines), {});
+    expect(await run(['audit', 'export'], shown.terminal)).toBe(1);
+  });
+
   it('makes a file', async () => {
     const lines = [event(1), event(2), checkpoint(1, 2), event(3)];
     expect(await exportFile(lines).code).toBe(0);

@@ -6,7 +6,7 @@ import { type Access, findAccess } from './access.ts';
 import { dataOf, openClient } from './client.ts';
 import { EVENT_COLUMNS } from './columns.ts';
 import { operationOf } from './operation.ts';
-import { escaped, json } from './plain-text.ts';
+import { escaped, json, plain } from './plain-text.ts';
 import type { Common } from './row.ts';
 import { pagesOf } from './show.ts';
 import { tableOf } from './table.ts';
@@ -28,38 +28,49 @@ interface TailOptions extends ExportOptions {
 const Line = z.union([
   z.object({ event: z.looseObject({ seq: z.int(), type: z.string() }) }),
   z.object({ checkpoint: z.looseObject({ n: z.int(), through: z.int() }) }),
+  z.object({ segment: z.looseObject({ name: z.string(), fault: z.string() }) }),
 ]);
 type Line = z.infer<typeof Line>;
 
 /**
  * `agent-ticket audit export`: the log as it was signed, for `audit verify`. A file that is there is continued after its
- * last checkpoint: later lines are not proven yet, and come again with the checkpoint that proves them.
+ * last checkpoint: later lines are not proven yet, and come again with the checkpoint that proves them. Exits with 1 where
+ * the archive has lost events.
  */
 export async function auditExport(options: ExportOptions, terminal: Terminal): Promise<ExitCode> {
   const access = await findAccess(options.profile, terminal);
+  let lost = 0;
+  const watch = (lines: readonly string[]): void => {
+    for (const { name, fault } of lines.flatMap((line) => lostSegmentOf(line) ?? [])) {
+      lost += 1;
+      terminal.err(`The archive has lost segment ${plain(name)}: ${plain(fault)}.\n`);
+    }
+  };
   if (options.file === undefined) {
     for await (const lines of exported(options.after ?? 0, access, terminal)) {
+      watch(lines);
       terminal.out(lines.map((line) => `${escaped(line)}\n`).join(''));
       await terminal.drained();
     }
-    return 0;
+    return lost === 0 ? 0 : 1;
   }
   const file = await terminal.openLines(options.file, (line) => checkpointOf(line) !== undefined);
   try {
     const last = file.last === undefined ? undefined : checkpointOf(file.last);
     let events = 0;
     for await (const lines of exported(last?.through ?? options.after ?? 0, access, terminal)) {
+      watch(lines);
       // An export begins with the checkpoint before it, which the file has.
       const missing = lines.filter(
         (line) => (checkpointOf(line)?.n ?? Number.POSITIVE_INFINITY) > (last?.n ?? 0),
       );
       if (missing.length > 0) await file.append(missing.map((line) => `${line}\n`).join(''));
-      events += missing.filter((line) => checkpointOf(line) === undefined).length;
+      events += missing.filter((line) => eventOf(line) !== undefined).length;
       if (terminal.isInteractive) terminal.err(`\r${events} events …`);
     }
     if (terminal.isInteractive) terminal.err('\r');
     terminal.err(`${events} events after number ${last?.through ?? 0} are in ${options.file}.\n`);
-    return 0;
+    return lost === 0 ? 0 : 1;
   } finally {
     await file.close();
   }
@@ -99,6 +110,8 @@ async function follow(
   while (!terminal.interrupted.aborted) {
     try {
       for await (const lines of exported(last, access, terminal)) {
+        for (const { name } of lines.flatMap((line) => lostSegmentOf(line) ?? []))
+          terminal.err(`The archive has lost segment ${plain(name)}.\n`);
         const found = lines.flatMap((line) => {
           const event = eventOf(line);
           return event === undefined || event.seq <= last ? [] : [{ line, event }];
@@ -172,4 +185,9 @@ function checkpointOf(line: string) {
 function eventOf(line: string) {
   const found = read(line);
   return found !== undefined && 'event' in found ? found.event : undefined;
+}
+
+function lostSegmentOf(line: string) {
+  const found = read(line);
+  return found !== undefined && 'segment' in found ? found.segment : undefined;
 }

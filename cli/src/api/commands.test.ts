@@ -313,4 +313,17 @@ describe('why', () => {
     expect(await run(['why', REQUEST_ID], at.terminal)).toBe(2);
     expect(at.said.err).toContain("the broker's own log");
   });
+
+  it('says that older events are in the archive, where they are', async () => {
+    const page = { items: [], next_cursor: null, archived_through: 4711 };
+    const at = terminalAt(() => Response.json(page));
+    expect(await run(['why', REQUEST_ID], at.terminal)).toBe(2);
+    expect(at.said.err).toContain('Events up to number 4711 are in the archive');
+    const list = terminalAt(() => Response.json({ ...page, items: [event] }));
+    expect(await run(['audit', 'list'], list.terminal)).toBe(0);
+    expect(list.said.err).toContain('Events up to number 4711 are in the archive');
+    const first = terminalAt(() => Response.json({ ...page, items: [event] }));
+    expect(await run(['audit', 'list', '--limit', '1'], first.terminal)).toBe(0);
+    expect(first.said.err).toBe('');
+  });
 });

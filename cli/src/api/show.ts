@@ -9,6 +9,8 @@ import { type Column, tableOf } from './table.ts';
 const Page = z.object({
   items: z.array(z.record(z.string(), z.unknown())),
   next_cursor: z.string().nullable().default(null),
+  /** Of the audit log: older events are elsewhere. */
+  archived_through: z.int().nullable().default(null),
 });
 
 /** The most that the broker gives at once. */
@@ -34,7 +36,9 @@ export async function* pagesOf(
     if (!page.success) throw notBroker(access, 200);
     left -= page.data.items.length;
     yield page.data.items;
-    const { next_cursor: next } = page.data;
+    const { next_cursor: next, archived_through: archived } = page.data;
+    if (next === null && left > 0 && archived !== null)
+      terminal.err(`Events up to number ${archived} are in the archive, where "audit export" finds them.\n`);
     if (next === null) return;
     if (next === cursor) throw new UsageError(`${access.broker} gives the same page again and again.`);
     cursor = next;

@@ -3,6 +3,8 @@ import type { Facts } from './facts.ts';
 
 const DAY_MS = 86_400_000;
 const LATE_SECONDS = 180;
+/** A run each minute moves more than arrives; an archive that is away for an hour is worth a look. */
+const LATE_ARCHIVE_SECONDS = 3_600;
 const SOON_MS = 7 * DAY_MS;
 const OLD_KEY_MS = 60 * DAY_MS;
 const LONGEST_CACHE_SECONDS = 300;
@@ -134,6 +136,14 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
       'keys_revoked_in_record',
       above(0),
       'A key of the control database was revoked, as the record database knows: a backup was restored. It signs nothing. Revoke it again: agent-ticket keys list, agent-ticket keys revoke <kid>',
+    ),
+  },
+  {
+    name: 'archive keeps up',
+    look: ready(
+      'archive_overdue',
+      above(LATE_ARCHIVE_SECONDS),
+      'Events that should be in the archive are in the record database. See the lines archive_refused and scheduled_failed with the step archive in the log of the broker, and docs/operate/archive.md.',
     ),
   },
   {

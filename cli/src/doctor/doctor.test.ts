@@ -15,7 +15,7 @@ const reply = (body: Reply['body'], status = 200, headers: Record<string, string
 });
 const READY = {
   ...{ mint: true, verify: true, record: true, key_sets_unusable: [], waiting_age: null, changes_waiting: 0 },
-  ...{ audit_seal: 'agrees', keys_revoked_in_record: 0 },
+  ...{ audit_seal: 'agrees', keys_revoked_in_record: 0, archive_overdue: null },
   ...{ checkpoint_age: 20, workers_differing: 0, workers_unanswered: 0 },
 };
 const ready = (member: object) => ({ ready: reply({ ...READY, ...member }) });
@@ -93,6 +93,7 @@ const FAULTS: readonly (readonly [fault: string, facts: Partial<Facts>, check: s
   ],
   ['a revoked key is back', ready({ keys_revoked_in_record: 1 }), 'no revoked key is back', 'keys revoke'],
   ['the cron trigger does not run', ready({ checkpoint_age: 900 }), 'cron trigger', 'crons'],
+  ['the archive is away', ready({ archive_overdue: 7200 }), 'archive keeps up', 'archive_refused'],
   ['events wait', ready({ waiting_age: 900 }), 'events arrive', 'record database'],
   ['changes wait', ready({ changes_waiting: 101 }), 'changes are delivered', 'AGENT_WORKER_URL'],
   ['the registries differ', ready({ workers_differing: 1 }), 'registries agree', 'agents.ts'],

@@ -87,6 +87,7 @@ describe('docs/operate', () => {
         waiting_age: null,
         changes_waiting: 0,
         checkpoint_age: expect.any(Number),
+        archive_overdue: null,
         key_sets_unusable: [],
         agents_in_rollout: 0,
         audit_seal: 'agrees',

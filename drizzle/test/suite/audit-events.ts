@@ -97,6 +97,18 @@ export function describeAuditEvents(open: OpenDatabases): void {
       expect(await arrivals()).toEqual(arrived(1, 2, 3));
     });
 
+    it('marks an event that arrives when its id may be forgotten, and no younger one', async () => {
+      const days = (count: number) => NOW - count * 86_400_000;
+      await deliver([
+        { event: auditEvent({ eventId: uuidOf(1), at: days(7) - 1, details: { method: 'auth0' } }) },
+        { event: auditEvent({ eventId: uuidOf(2), at: days(7) }) },
+      ]);
+      expect((await record.select().from(auditEvents)).map(({ details }) => details)).toEqual([
+        { method: 'auth0', late: true },
+        null,
+      ]);
+    });
+
     it('leaves no hole in the order of arrival after repeats', async () => {
       await deliver(facts(1, 2));
       for (let times = 0; times < 5; times += 1) await deliver(facts(2, 1));

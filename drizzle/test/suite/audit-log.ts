@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Databases, OpenDatabases } from './databases.ts';
-import { ALICE, auditEvent, JTI, NOW, uuidOf } from './rows.ts';
+import { ALICE, auditEvent, JTI, NOW, segment, uuidOf } from './rows.ts';
 
 const checkpoint = (n: number, through: number, at = NOW) => ({
   n,
@@ -96,6 +96,27 @@ export function describeAuditLog(open: OpenDatabases): void {
       expect(await log.bounds()).toEqual({ first: 3, last: 4 });
       expect(await log.purge(3, 2)).toBe(1);
       expect(await log.purge(3, 2)).toBe(0);
+    });
+
+    it('answers the segment that has the next event, and rows after the last one', async () => {
+      const { segments } = (await open()).record;
+      for (const each of [segment(1, 1, 2), segment(2, 3, 2), segment(3, 3, 3)]) await segments.insert(each);
+      const found = async (after: number) => (await segments.following(after, 9)).segment?.n;
+      expect([await found(0), await found(1), await found(2), await found(3)]).toEqual([1, 1, 3, undefined]);
+      expect((await segments.oldest())?.n).toBe(1);
+      expect((await segments.newest())?.n).toBe(3);
+    });
+
+    it('reads neither a segment that is being deleted nor a second one of the same number', async () => {
+      const { segments } = (await open()).record;
+      await segments.insert(segment(1, 1, 2));
+      await segments.insert({ ...segment(1, 1, 2), digest: 'cd'.repeat(32) });
+      expect((await segments.following(0, 9)).segment).toEqual(segment(1, 1, 2));
+      await segments.endReading(1, NOW);
+      expect((await segments.following(0, 9)).segment).toBeUndefined();
+      expect((await segments.oldest())?.purgedAt).toBe(NOW);
+      await segments.delete(1);
+      expect(await segments.oldest()).toBeUndefined();
     });
 
     it('gives the number after the greatest, after everything else was purged', async () => {

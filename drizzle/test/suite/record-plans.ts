@@ -11,6 +11,7 @@ import {
   MINUTE,
   NOW,
   revocation,
+  segment,
   sessionFact,
   tokenId,
   uuidOf,
@@ -246,6 +247,16 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     work: ({ checkpoints }) => checkpoints.writtenBy(NOW),
     by: ['audit_checkpoints_at'],
   },
+  {
+    what: 'the segment or the rows after an event',
+    work: ({ segments }) => segments.following(7, 50),
+    by: ['audit_segments_through'],
+  },
+  { what: 'the newest segment', work: ({ segments }) => segments.newest(), by: [] },
+  { what: 'the oldest segment', work: ({ segments }) => segments.oldest(), by: [] },
+  { what: 'a new segment', work: ({ segments }) => segments.insert(segment(7, 1, 9)), by: [] },
+  { what: 'a segment that is being deleted', work: ({ segments }) => segments.endReading(7, NOW), by: [] },
+  { what: 'a segment that is deleted', work: ({ segments }) => segments.delete(7), by: [] },
   ...pages<RecordStore, typeof SESSION_CURSOR>(
     'the calls of a session, newest first',
     SESSION_CURSOR,
@@ -288,6 +299,12 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     what: 'refusals of spans of time, by code and agent',
     work: ({ stats }) => stats.refusals([NOW, NOW + MINUTE], MINUTE, ['counter']),
     by: ['audit_events_denied'],
+    sorts: true,
+  },
+  {
+    what: 'events of sessions that arrived after a number',
+    work: ({ stats }) => stats.sessionEvents(100, 200),
+    by: [],
     sorts: true,
   },
   {

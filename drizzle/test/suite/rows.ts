@@ -8,6 +8,7 @@ import type { serviceTokenSecrets } from '../../control/schema.ts';
 import type { ServiceTokenRow } from '../../control/service-tokens.ts';
 import type { NewSigningKey } from '../../control/signing-keys.ts';
 import type { NewWebhook } from '../../control/webhooks.ts';
+import type { SegmentRow } from '../../record/audit-segments.ts';
 import type { RecordDatabase } from '../../record/revocations.ts';
 import { revocationCopies } from '../../record/schema.ts';
 import { type SessionFact, writeSessions } from '../../record/sessions.ts';
@@ -141,6 +142,11 @@ export const auditEvent = (differs: Partial<AuditEvent> = {}): AuditEvent => ({
 });
 
 /** An event without a command that waits. */
+/** The segment that ends with a checkpoint. */
+export const segment = (n: number, from: number, through: number): SegmentRow => ({
+  ...{ n, fromN: n, from, through, at: NOW + n, bytes: 1000, digest: 'ab'.repeat(32), purgedAt: null },
+});
+
 export const outboxRow = (differs: Partial<OutboxRow> = {}): OutboxRow => ({
   id: uuidOf(1),
   event: '{"type":"lock.created"}',

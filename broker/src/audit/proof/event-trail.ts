@@ -47,6 +47,13 @@ export class EventTrail {
     this.#begins = after + 1;
   }
 
+  /** Events that the export says are missing. */
+  skip(from: number, through: number): void {
+    if (!this.begun) this.begin(from - 1);
+    if (from > this.end + 1) this.#lost.add(this.end + 1, from - 1);
+    this.#reached = Math.max(this.end, through);
+  }
+
   take(number: number, event: unknown): void {
     this.#count += 1;
     if (!this.begun && number > 1) {

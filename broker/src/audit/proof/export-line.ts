@@ -8,9 +8,20 @@ const CheckpointLine = z.looseObject({
 /** A checkpoint as an export has it: signed, and some of it in clear for people who read the file. */
 export type CheckpointLine = z.infer<typeof CheckpointLine>;
 
+/** What an export has in place of the events of a segment that the archive has lost. */
+const SegmentLine = z.strictObject({
+  /** Shown to a person, so of few characters. */
+  name: z.string().regex(/^[A-Za-z0-9.-]{1,80}$/),
+  from: z.int().positive(),
+  through: z.int().nonnegative(),
+  fault: z.enum(['missing', 'altered', 'no_archive']),
+});
+export type SegmentLine = z.infer<typeof SegmentLine>;
+
 const Line = z.union([
   z.strictObject({ event: z.looseObject({ seq: z.int().positive() }) }),
   z.strictObject({ checkpoint: CheckpointLine }),
+  z.strictObject({ segment: SegmentLine }),
 ]);
 
 /** Keeps its member as it is. */
@@ -19,10 +30,11 @@ const Whole = z.object({ event: z.unknown(), checkpoint: z.unknown() }).partial(
 interface ReadLine {
   /** A member is in it twice, and readers differ on which of them counts. */
   readonly ambiguous: boolean;
-  /** `undefined` for a line that is neither. */
+  /** `undefined` for a line that is none of these. */
   readonly content:
     | { readonly kind: 'event'; readonly number: number; readonly event: unknown }
     | { readonly kind: 'checkpoint'; readonly line: CheckpointLine }
+    | { readonly kind: 'segment'; readonly line: SegmentLine }
     | undefined;
 }
 
@@ -44,6 +56,7 @@ export function readLine(text: string): ReadLine {
 function contentOf(read: unknown): ReadLine['content'] {
   const line = Line.safeParse(read);
   if (!line.success) return undefined;
+  if ('segment' in line.data) return { kind: 'segment', line: line.data.segment };
   const whole = Whole.parse(read);
   if ('checkpoint' in line.data) {
     // The schema leaves out `__proto__`, in which a remark could hide.

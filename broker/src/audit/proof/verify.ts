@@ -3,7 +3,7 @@ import { CHAIN_START } from '../chain.ts';
 import { type CheckpointClaims, readCheckpoint } from '../checkpoint.ts';
 import { CheckpointTrail } from './checkpoint-trail.ts';
 import { EventTrail } from './event-trail.ts';
-import { type CheckpointLine, readLine } from './export-line.ts';
+import { type CheckpointLine, readLine, type SegmentLine } from './export-line.ts';
 import type { Faults, Verification } from './verification.ts';
 
 /** The end of the log as an anchor has it. */
@@ -35,16 +35,24 @@ export async function verifyExport(
     if (ambiguous) faults.content.push(`line ${number} has a member twice`);
     if (content === undefined) faults.content.push(`line ${number} is neither an event nor a checkpoint`);
     else if (content.kind === 'event') reader.events.take(content.number, content.event);
+    else if (content.kind === 'segment') reader.takeLost(content.line);
     else await reader.takeCheckpoint(content.line);
   }
   return reader.close();
 }
+
+const SEGMENT_FAULTS: Readonly<Record<SegmentLine['fault'], string>> = {
+  missing: 'is not there',
+  altered: 'is not what was written',
+  no_archive: 'cannot be read: the broker has no archive',
+};
 
 class ExportReader {
   readonly events: EventTrail;
   readonly #checkpoints: CheckpointTrail;
   readonly #anchor: AnchorWatch;
   readonly #faults: Faults;
+  readonly #lost: string[] = [];
 
   constructor(keys: KeySet<SetAlgorithm>, anchor: Anchor | undefined, faults: Faults) {
     this.events = new EventTrail(faults);
@@ -64,6 +72,11 @@ class ExportReader {
     else events.begin(claims.through);
   }
 
+  takeLost({ name, from, through, fault }: SegmentLine): void {
+    this.events.skip(from, through);
+    this.#lost.push(`segment ${name} of the archive, events ${from} to ${through}, ${SEGMENT_FAULTS[fault]}`);
+  }
+
   async close(): Promise<Verification> {
     const { events } = this;
     const provenThrough = await this.#anchor.provenThrough(this.#checkpoints.last, events);
@@ -74,7 +87,7 @@ class ExportReader {
       begins: events.begins,
       content: [...content, ...this.#checkpoints.otherKeys(), ...this.#bareness(provenThrough)],
       order,
-      gaps: [...events.gaps(), ...this.#checkpoints.gaps()],
+      gaps: [...this.#lost, ...events.gaps(), ...this.#checkpoints.gaps()],
       tail: {
         faults: tail,
         provenThrough,

@@ -41,6 +41,7 @@ describe('the configuration on Node', () => {
     expect(broker.issuer).toBe(GOOD.ISSUER);
     expect(rest).toEqual({
       agents: 'agents.ts',
+      archive: undefined,
       control: { url: 'file:control.db', token: undefined },
       record: { url: 'file:record.db', token: undefined },
       host: '127.0.0.1',
@@ -49,6 +50,19 @@ describe('the configuration on Node', () => {
       loopbackOnly: false,
       trustedProxies: [],
     });
+  });
+
+  it('takes an archive in a folder, or in a bucket with its key', () => {
+    const archiveOf = (env: Readonly<Record<string, string>>) =>
+      readNodeConfig({ ...GOOD, ...env }, PID).archive;
+    expect(archiveOf({ AUDIT_ARCHIVE_URL: 'file:/var/lib/archive' })).toEqual({ folder: '/var/lib/archive' });
+    const url = 'https://s3.example/bucket/audit';
+    const key = { AUDIT_ARCHIVE_KEY_ID: 'id', AUDIT_ARCHIVE_SECRET: 'secret' };
+    expect(archiveOf({ AUDIT_ARCHIVE_URL: url, ...key })).toEqual({
+      ...{ url, region: 'us-east-1', accessKeyId: 'id', secretAccessKey: 'secret' },
+    });
+    expect(faultOf({ AUDIT_ARCHIVE_URL: url })).toMatch(/AUDIT_ARCHIVE_KEY_ID.*AUDIT_ARCHIVE_SECRET/);
+    expect(faultOf({ AUDIT_ARCHIVE_URL: 'file:archive', ...key })).toContain('AUDIT_ARCHIVE_KEY_ID');
   });
 
   it.each([
@@ -68,6 +82,18 @@ describe('the configuration on Node', () => {
     ['CONTROL_DATABASE_URL', ''],
     ['RECORD_DATABASE_URL', 'file:control.db'],
     ['RECORD_DATABASE_TOKEN', ''],
+    ['AUDIT_ARCHIVE_URL', ''],
+    ['AUDIT_ARCHIVE_URL', `http://${CANARY}.example/bucket`],
+    ['AUDIT_ARCHIVE_URL', `https://user:${CANARY}@s3.example/bucket`],
+    ['AUDIT_ARCHIVE_URL', `https://s3.example/bucket?key=${CANARY}`],
+    ['AUDIT_ARCHIVE_URL', 'https://s3.example'],
+    ['AUDIT_ARCHIVE_URL', 'https://s3.example/bucket/'],
+    ['AUDIT_ARCHIVE_URL', 's3://bucket'],
+    ['AUDIT_ARCHIVE_KEY_ID', CANARY],
+    ['AUDIT_ARCHIVE_SECRET', CANARY],
+    ['AUDIT_ARCHIVE_REGION', `${CANARY}/`],
+    ['AUDIT_HOT_DAYS', '6'],
+    ['AUDIT_HOT_DAYS', '400'],
     ['PORT', CANARY],
     ['PORT', '65536'],
     ['PORT', '-1'],

@@ -8,7 +8,7 @@ import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { clientAddress, isForwardedTls } from '../../http/client-address.ts';
-import { createMeter } from '../../metrics/series.ts';
+import { createMeter } from '../../metrics/meter.ts';
 import { mintShardInProcess } from '../../mint/shard-node.ts';
 import { isLocal } from '../../webhooks/receiver-url.ts';
 import { compose } from '../compose.ts';
@@ -16,6 +16,7 @@ import { openWeb } from '../open-web.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { runScheduled } from '../scheduled.ts';
 import type { DatabaseConfig, NodeConfig } from './config.ts';
+import { openArchive } from './open-archive.ts';
 import { openPost } from './open-post.ts';
 import { openServer } from './open-server.ts';
 import { openTrustedProxies } from './open-trusted-proxies.ts';
@@ -93,6 +94,7 @@ async function start(
     measure: meter.measure,
     metricsText: meter.text,
     post: openPost(isLocal(config.broker)),
+    archive: config.archive && (await openArchive(config.archive)),
     control: control.store,
     record: record.store,
     shard: mintShardInProcess(

@@ -1,0 +1,185 @@
+import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
+import type { SegmentRow } from '@agent-ticket/drizzle/record/audit-segments.ts';
+import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
+import { yieldTurn } from '../runtime/yield-turn.ts';
+import { type ArchiveStore, sha256 } from './archive-store.ts';
+import { chainOn } from './chain.ts';
+import { compareSeal, NO_SEAL, type SealPorts } from './seal.ts';
+import { compress, MAX_TEXT_BYTES, readSegment, segmentName } from './segment.ts';
+import { auditEventView, checkpointLine, eventLine } from './view.ts';
+
+interface ArchivePorts extends SealPorts {
+  readonly config: { readonly issuer: string; readonly auditHotMs: number | undefined };
+  readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints' | 'segments'>;
+  readonly archive?: ArchiveStore | undefined;
+  readonly log: (event: Readonly<Record<string, unknown>>) => void;
+}
+
+/**
+ * The most events of a segment, unless one run between checkpoints has more: some 7 MB of text. And the most checkpoints:
+ * those of a day in which little happens.
+ */
+const SEGMENT = { events: 10_000, checkpoints: 1_440 };
+/** Rows that are read, chained and written down in one turn of the loop: some milliseconds. */
+const PAGE = 250;
+/** Lines that are encoded at once, in UTF-16 units. */
+const PART_LENGTH = 256 * 1024;
+/** One statement deletes so many: each costs a write for its row and one for each of its indexes. */
+const BATCH = 500;
+
+/**
+ * Moves the next segment of the audit log to the archive, when all of its events were sealed longer than `auditHotMs` ago:
+ * writes its file, reads it back, notes it, and deletes its events. From the note on it is read in place of them. Where a
+ * segment ends follows from the log alone, so that a repetition writes the same text under the same name: a call that
+ * stopped half way loses and doubles nothing, nor do several instances at once. Nothing moves that its checkpoints do not
+ * prove, nor while the log differs from the noted seal. The newest event of the database stays in it as well, until there
+ * is a newer one. Whether one was moved. Rejects where the archive does not answer. `now` in ms.
+ */
+export async function archiveAudit(
+  ports: ArchivePorts,
+  now: number,
+  most: typeof SEGMENT = SEGMENT,
+): Promise<boolean> {
+  const { archive, config, record } = ports;
+  if (archive === undefined || config.auditHotMs === undefined) return false;
+  if ((await compareSeal(ports, now)).fault !== undefined) return false;
+  const base = await archivedEnd(ports);
+  await deleteEvents(base.through, ports);
+  const end = await nextEnd(base, now - config.auditHotMs, most, ports);
+  if (end === undefined) return false;
+  const run = await textOf(base, end, ports);
+  const place = { fromN: base.n + 1, n: end.n, from: base.through + 1, through: end.through };
+  const refuse = (reason: string) => {
+    ports.log({ event: 'archive_refused', reason, from: place.from, through: place.through });
+    return false;
+  };
+  if (run === undefined) return refuse('not what the checkpoints signed');
+  const { text, content } = await compress(run);
+  if (text.length > MAX_TEXT_BYTES) return refuse('too large');
+  const segment: SegmentRow = {
+    ...{ ...place, at: end.at, bytes: text.length, digest: await sha256(text), purgedAt: null },
+  };
+  await archive.put(segmentName(segment), content);
+  const kept = await readSegment(archive, segment);
+  if (typeof kept === 'string') return refuse(`the archive's file is ${kept}`);
+  await record.segments.insert(segment);
+  await deleteEvents(end.through, ports);
+  return true;
+}
+
+/**
+ * For how long the next segment has waited to be moved, in ms, to a minute; 0: none is due. `undefined` where nothing moves. `now`
+ * in ms.
+ */
+export async function archiveOverdue(
+  ports: Pick<ArchivePorts, 'archive' | 'record'> & {
+    readonly config: Pick<ArchivePorts['config'], 'auditHotMs'>;
+  },
+  now: number,
+): Promise<number | undefined> {
+  const { auditHotMs } = ports.config;
+  if (ports.archive === undefined || auditHotMs === undefined) return undefined;
+  const end = await nextEnd(await archivedEnd(ports), now - auditHotMs, SEGMENT, ports);
+  return end === undefined ? 0 : now - auditHotMs - end.at;
+}
+
+type LogEnd = Pick<CheckpointRow, 'n' | 'through' | 'hash'>;
+
+/** The checkpoint that is the base of the next segment. */
+async function archivedEnd({ record }: Pick<ArchivePorts, 'record'>): Promise<LogEnd> {
+  const { auditLog, checkpoints, segments } = record;
+  const newest = await segments.newest();
+  if (newest !== undefined) return (await checkpoints.find(newest.n)) ?? NO_SEAL;
+  const purged = ((await auditLog.bounds())?.first ?? 1) - 1;
+  // Of a run that a purge has begun to delete nothing is proven any more.
+  return (purged === 0 ? undefined : await checkpoints.reaching(purged)) ?? NO_SEAL;
+}
+
+/**
+ * The last checkpoint of the segment after a base, when the segment is complete, and every event in it was sealed by
+ * `until`, in ms. It is complete where one more checkpoint makes it too long.
+ */
+async function nextEnd(
+  base: LogEnd,
+  until: number,
+  most: typeof SEGMENT,
+  { record: { checkpoints } }: Pick<ArchivePorts, 'record'>,
+): Promise<CheckpointRow | undefined> {
+  const old = await checkpoints.writtenBy(until);
+  const [through, n] = [base.through + most.events, base.n + most.checkpoints];
+  if (old === undefined || (old.through <= through && old.n <= n)) return undefined;
+  const fitting = await checkpoints.covering(through);
+  return checkpoints.find(Math.max(base.n + 1, Math.min(fitting?.n ?? 0, n)));
+}
+
+/**
+ * The lines of the events and checkpoints after a base, in parts; `undefined` unless the events are what the checkpoints
+ * signed. Does NOT verify signatures.
+ */
+async function textOf(
+  base: LogEnd,
+  end: CheckpointRow,
+  { record: { auditLog, checkpoints } }: Pick<ArchivePorts, 'record'>,
+): Promise<Blob[] | undefined> {
+  const first = base.n === 0 ? undefined : await checkpoints.find(base.n);
+  const parts: Blob[] = [];
+  let lines = first === undefined ? '' : checkpointLine(first);
+  const flush = (): void => {
+    parts.push(new Blob([lines]));
+    lines = '';
+  };
+  const rows = inPages(
+    (after) => auditLog.arrivals(after, PAGE),
+    base.through,
+    ({ seq }) => seq,
+  );
+  let { n, hash, through } = base;
+  for await (const checkpoint of inPages(
+    (after) => checkpoints.following(after, PAGE),
+    n,
+    (row) => row.n,
+  )) {
+    while (through < checkpoint.through) {
+      const row = (await rows.next()).value;
+      if (row === undefined) return undefined;
+      hash = chainOn(hash, auditEventView(row)) ?? '';
+      lines += eventLine(row);
+      through = row.seq;
+      if (lines.length > PART_LENGTH) flush();
+    }
+    if (checkpoint.n !== n + 1 || checkpoint.through !== through || checkpoint.hash !== hash)
+      return undefined;
+    n = checkpoint.n;
+    lines += checkpointLine(checkpoint);
+    if (lines.length > PART_LENGTH) flush();
+    if (n === end.n) break;
+  }
+  flush();
+  return n === end.n ? parts : undefined;
+}
+
+/** All rows after one, page by page. */
+async function* inPages<Row>(
+  read: (after: number) => Promise<Row[]>,
+  after: number,
+  numberOf: (row: Row) => number,
+): AsyncGenerator<Row, undefined> {
+  let last = after;
+  for (;;) {
+    const page = await read(last);
+    yield* page;
+    const end = page.at(-1);
+    if (end === undefined || page.length < PAGE) return;
+    last = numberOf(end);
+    await yieldTurn();
+  }
+}
+
+/** Deletes the events of the archive's segments from the database. */
+async function deleteEvents(through: number, { record }: Pick<ArchivePorts, 'record'>): Promise<void> {
+  if (through === 0) return;
+  for (let gone = BATCH; gone === BATCH; ) {
+    await yieldTurn();
+    gone = await record.auditLog.purge(through, BATCH);
+  }
+}

@@ -1,0 +1,76 @@
+import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-log.ts';
+import type { SegmentRow } from '@agent-ticket/drizzle/record/audit-segments.ts';
+import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
+import { yieldTurn } from '../runtime/yield-turn.ts';
+import type { ArchiveStore } from './archive-store.ts';
+import { readSegment, type SegmentFault, segmentName } from './segment.ts';
+import { readEventLine } from './view.ts';
+
+export interface LogPorts {
+  readonly record: Pick<RecordStore, 'segments'>;
+  /** Left out: there is none. */
+  readonly archive?: ArchiveStore | undefined;
+}
+
+/** Events that one turn of the loop reads: some milliseconds. */
+const PAGE = 250;
+
+/** A segment whose events cannot be read. */
+export interface LostSegment {
+  readonly segment: SegmentRow;
+  readonly fault: SegmentFault;
+}
+
+/** The number of the first event that the log still has; `undefined`: it has none. */
+export async function firstEvent({ record }: Pick<LogPorts, 'record'>): Promise<number | undefined> {
+  const { segment, rows } = await record.segments.following(0, 1);
+  return segment?.from ?? rows[0]?.seq;
+}
+
+/**
+ * The events after a number in the order of arrival, from the archive and then from the database, in pages. Holds one
+ * segment at most. A segment that cannot be read is answered in place of its events. Rejects where archive or database
+ * does not answer.
+ */
+export async function* readLog(
+  { record, archive }: LogPorts,
+  after: number,
+): AsyncGenerator<readonly AuditEventRow[] | LostSegment, undefined> {
+  let last = after;
+  for (;;) {
+    const { segment, rows } = await record.segments.following(last, PAGE);
+    if (segment === undefined) {
+      if (rows.length > 0) yield rows;
+      if (rows.length < PAGE) return;
+      last = rows.at(-1)?.seq ?? last;
+    } else {
+      const text = await readSegment(archive, segment);
+      if (typeof text === 'string') yield { segment, fault: text };
+      else yield* eventsOf(segment, text, last);
+      last = segment.through;
+    }
+    await yieldTurn();
+  }
+}
+
+/** The events in the text of a segment after a number, in pages. */
+async function* eventsOf(
+  segment: SegmentRow,
+  text: Uint8Array<ArrayBuffer>,
+  after: number,
+): AsyncGenerator<AuditEventRow[], undefined> {
+  const lines = new TextDecoder().decode(text).split('\n');
+  for (let from = 0; from < lines.length; from += PAGE) {
+    const events = lines.slice(from, from + PAGE).filter((line) => line.startsWith('{"event"'));
+    const rows = events.map((line) => {
+      const row = readEventLine(parseJson(line));
+      // Its digest is right: a newer version of the broker wrote an event that this one does not know.
+      if (row === undefined) throw new Error(`${segmentName(segment)} has an event of a newer version`);
+      return row;
+    });
+    const wanted = rows.filter(({ seq }) => seq > after);
+    if (wanted.length > 0) yield wanted;
+    await yieldTurn();
+  }
+}

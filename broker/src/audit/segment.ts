@@ -1,0 +1,92 @@
+import type { SegmentRow } from '@agent-ticket/drizzle/record/audit-segments.ts';
+import { type ArchiveStore, sha256 } from './archive-store.ts';
+import type { SegmentLine } from './proof/export-line.ts';
+
+/*
+ * A segment is a file of the archive: the lines of an export from one checkpoint to another, compressed. Its base, the
+ * checkpoint before it, is its first line, so that each segment is proven by itself and several in their order as one.
+ */
+
+const padded = (n: number): string => String(n).padStart(12, '0');
+
+/**
+ * By its checkpoints, so that names sort in the order of the log. The digest keeps the segments of a log that was lost
+ * and those of the restored one apart, which have numbers in common.
+ */
+export const segmentName = ({ fromN, n, digest }: Pick<SegmentRow, 'fromN' | 'n' | 'digest'>): string =>
+  `${padded(fromN)}-${padded(n)}-${digest.slice(0, 16)}.ndjson.gz`;
+
+const bytesOf = async (body: ConstructorParameters<typeof Response>[0]): Promise<Uint8Array<ArrayBuffer>> =>
+  new Uint8Array(await new Response(body).arrayBuffer());
+
+/** The parts of a text in one, and compressed. */
+export async function compress(parts: readonly Blob[]) {
+  const text = new Blob([...parts]);
+  return {
+    text: await bytesOf(text.stream()),
+    content: await bytesOf(text.stream().pipeThrough(new CompressionStream('gzip'))),
+  };
+}
+
+/**
+ * Why a segment cannot be read: the archive has no file of that name, the file has another content than what was written,
+ * or the broker has no archive any more. A store that does not answer is no such reason.
+ */
+export type SegmentFault = SegmentLine['fault'];
+
+/** Some ten times as long as the text of a full segment is. The memory that a row of the record database can make a broker use. */
+export const MAX_TEXT_BYTES = 64 * 1024 * 1024;
+/** What gzip may add to a text that it cannot compress. */
+const GZIP_BYTES = 64 * 1024;
+
+/**
+ * The text of a segment, or why it cannot be read. The digest in the record database decides: who can write only the
+ * archive changes nothing unseen. Holds no more than the text that was noted.
+ */
+export async function readSegment(
+  archive: Pick<ArchiveStore, 'get'> | undefined,
+  segment: SegmentRow,
+): Promise<Uint8Array<ArrayBuffer> | SegmentFault> {
+  if (archive === undefined) return 'no_archive';
+  const { bytes, digest } = segment;
+  const body = await archive.get(segmentName(segment));
+  if (body === undefined) return 'missing';
+  const most = Math.min(bytes, MAX_TEXT_BYTES);
+  const content = await upTo(most + GZIP_BYTES, body);
+  const text = content && (await decompress(content, most));
+  return text !== undefined && (await sha256(text)) === digest ? text : 'altered';
+}
+
+/** All of a stream, or `undefined` where it has more bytes. */
+async function upTo(
+  most: number,
+  body: ReadableStream<Uint8Array>,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  const reader = body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return bytesOf(new Blob(chunks).stream());
+    length += value.length;
+    if (length > most) {
+      await reader.cancel();
+      return undefined;
+    }
+    chunks.push(new Uint8Array(value));
+  }
+}
+
+/** `undefined` for bytes that are no gzip, or more than `most` when decompressed. */
+async function decompress(
+  content: Uint8Array<ArrayBuffer>,
+  most: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return await upTo(most, new Blob([content]).stream().pipeThrough(new DecompressionStream('gzip')));
+  } catch (error) {
+    // The standard's error for data that is not in the format. The bytes are in memory, so that no network can fail.
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
