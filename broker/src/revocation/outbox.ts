@@ -253,6 +253,16 @@ export async function keepNumbersAhead({ control, record, clock }: ChangePorts):
   if (copied > (await control.revocations.newestRev())) await control.revocations.jumpTo(copied, clock());
 }
 
+/**
+ * Whether the record database lacks copies that were delivered: after a restore from a backup. The seal of the audit log
+ * shows no restore to a moment within the minute since the last checkpoint, in which a lock may have been made.
+ */
+export async function lacksCopies({ control, record }: ChangePorts): Promise<boolean> {
+  // In this order: what is delivered meanwhile makes the copies newer, never older.
+  const delivered = await control.revocations.newestCopied();
+  return delivered !== undefined && (await record.revocations.newestRev()) < delivered;
+}
+
 /** Rows of one batch: each costs a write, and one more for each index. */
 const COPIES = 100;
 
