@@ -16,6 +16,16 @@ export default defineConfig({
           name: 'broker-node',
           environment: 'node',
           include: ['test/node/**/*.test.ts'],
+          exclude: ['**/*.long.test.ts'],
+          ...PATIENT,
+        },
+      },
+      // Of `npm run test:long`.
+      {
+        test: {
+          name: 'broker-long',
+          environment: 'node',
+          include: ['test/node/**/*.long.test.ts'],
           ...PATIENT,
         },
       },

@@ -7,6 +7,7 @@ import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { type AgentRegistry, registryDigest } from '@agent-ticket/shared/registry.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import { readTargetName } from '@agent-ticket/shared/target.ts';
+import { logNaming, nameRequest } from '@agent-ticket/shared/trace-context.ts';
 import type { FindKey } from '@agent-ticket/shared/verify-ticket.ts';
 import type { GateConfig } from './config.ts';
 import { inBatches, type ReconcilePorts, reconcile } from './control/reconcile.ts';
@@ -37,10 +38,12 @@ const PAGES = 4;
  * `POST /control`: dispatches a command of the broker to the objects that it concerns and answers a receipt. Commands
  * are idempotent, so a captured one that is repeated within its 30 s changes nothing.
  */
-export async function answerControl(request: Request, ports: ControlPorts): Promise<Response> {
-  const requestId = ports.randomId();
+export async function answerControl(request: Request, shared: ControlPorts): Promise<Response> {
+  const named = nameRequest(request.headers, shared.randomId());
+  const { requestId } = named;
+  const ports = { ...shared, log: logNaming(named, shared.log) };
   const outcome = await execute(request, ports).catch((error: unknown) => {
-    ports.log({ ...faultLine(error), path: '/control', request_id: requestId });
+    ports.log({ ...faultLine(error), path: '/control' });
     return faultDenial(error);
   });
   if (outcome.ok) {
@@ -49,7 +52,7 @@ export async function answerControl(request: Request, ports: ControlPorts): Prom
     return Response.json(value, { status: value.pending === 0 ? 200 : 202, headers });
   }
   const { reason, detail } = outcome.denial;
-  ports.log({ event: 'control_refused', reason, detail, request_id: requestId });
+  ports.log({ event: 'control_refused', reason, detail });
   return refuseHttp(outcome.denial, requestId);
 }
 

@@ -2,6 +2,7 @@ import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { DENIALS, type Denial, type ErrorCode } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { takeFromRequest, takeFromUpgrade } from '@agent-ticket/shared/handshake.ts';
+import type { Measure } from '@agent-ticket/shared/metrics.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
@@ -10,6 +11,7 @@ import { type AgentRegistry, findAgent, limitsFor, messageBytes } from '@agent-t
 import { type Revocation, strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
+import { logNaming, type NamedRequest, nameRequest } from '@agent-ticket/shared/trace-context.ts';
 import { type FindKey, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { GateConfig } from './config.ts';
 import {
@@ -53,6 +55,7 @@ export interface GatePorts {
   readonly clock: () => number;
   /** Counts refusals: those without a verified ticket leave nothing else. */
   readonly tally: RefusalTally;
+  readonly measure: Measure;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -62,18 +65,26 @@ export interface GatePorts {
  *
  * Does NOT burn the ticket, nor check the frames of an open socket: the object does, before its agent's code runs.
  */
-export async function answerAgentRequest(request: Request, ports: GatePorts): Promise<Response> {
-  const requestId = ports.randomId();
+export async function answerAgentRequest(request: Request, shared: GatePorts): Promise<Response> {
+  const named = nameRequest(request.headers, shared.randomId());
+  const { requestId } = named;
+  const ports = { ...shared, log: logNaming(named, shared.log) };
   ports.tally.flush(ports.clock());
   // The name of a known agent and a pattern, and no more of the path: people paste tickets into paths.
   const entry = findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '');
   const agent = entry?.slug;
   const attempt: Attempt = {};
-  const outcome = await passGate(request, ports, requestId, attempt).catch((error: unknown) => {
-    ports.log({ ...faultLine(error), request_id: requestId, agent });
+  const outcome = await passGate(request, ports, named, attempt).catch((error: unknown) => {
+    ports.log({ ...faultLine(error), agent });
     return faultDenial(error);
   });
-  const line = { ...attempt.line, agent, request_id: requestId };
+  if (isUpgrade(request.headers))
+    ports.measure('upgrades_total', {
+      outcome: outcome.ok ? 'admitted' : 'denied',
+      ...(outcome.ok ? {} : { code: outcome.denial.reason }),
+      ...(agent === undefined ? {} : { agent }),
+    });
+  const line = { ...attempt.line, agent };
   if (outcome.ok) {
     if (attempt.line !== undefined) ports.log({ event: 'auth_success', ...line });
     return outcome.value;
@@ -117,10 +128,11 @@ const SLOW_ANSWER_MS = 1_000;
 async function passGate(
   request: Request,
   ports: GatePorts,
-  requestId: string,
+  named: NamedRequest,
   attempt: Attempt,
 ): Promise<Outcome<Response>> {
   const { registry, config } = ports;
+  const { requestId, trace } = named;
   const url = new URL(request.url);
   const upgrade = isUpgrade(request.headers);
   const origin = request.headers.get('origin');
@@ -142,7 +154,7 @@ async function passGate(
         ? await admitWorkerCall(request, route.value, name ?? '', ports.sleep)
         : await admitCallback(request, url, route.value, callback.value, ports);
     return admitted.ok
-      ? passTicketless(request, admitted.value, route.value, ports, requestId, attempt)
+      ? passTicketless(request, admitted.value, route.value, ports, named, attempt)
       : admitted;
   }
   if (!originAllowed(request, config.allowedOrigins))
@@ -184,7 +196,7 @@ async function passGate(
   const answer = await askObject(
     ports,
     route.value,
-    forward(request, body.value, verified.value, {
+    forward(request, trace, body.value, verified.value, {
       sessionId: SessionId.parse(ports.randomId()),
       delivery,
       limits,
@@ -221,7 +233,7 @@ async function passTicketless(
   { call, body, enter }: Admitted,
   route: Route,
   ports: GatePorts,
-  requestId: string,
+  { requestId, trace }: NamedRequest,
   attempt: Attempt,
 ): Promise<Outcome<Response>> {
   if (attempt.line !== undefined) attempt.line = { ...attempt.line, principal: call.principal };
@@ -233,7 +245,11 @@ async function passTicketless(
   const entered = enter();
   if (!entered.ok) return entered;
   const facts = { requestId, ...clientOf(request) };
-  const answer = await askObject(ports, route, forwardTicketless(request, body, { ...call, ...facts }));
+  const answer = await askObject(
+    ports,
+    route,
+    forwardTicketless(request, trace, body, { ...call, ...facts }),
+  );
   if (!answer.ok) return answer;
   const denial = denialOf(answer.value);
   if (denial !== undefined) return { ok: false, denial };

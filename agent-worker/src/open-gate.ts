@@ -1,6 +1,7 @@
 import { waitUntil, env as workerEnv } from 'cloudflare:workers';
 import { STATEMENT_DEADLINE_MS } from '@agent-ticket/drizzle/deadline.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { measureByPoints } from '@agent-ticket/shared/metrics.ts';
 import { InstanceName } from '@agent-ticket/shared/names.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import {
@@ -19,7 +20,7 @@ import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-eve
 import { answerControl, type ControlPorts } from './control.ts';
 import { refuseHttp } from './gate/answer.ts';
 import type { CallbackPorts, VerifyCallback } from './gate/callback.ts';
-import { paceLog } from './gate/paced-log.ts';
+import { paceLog, paceMeasure } from './gate/pace.ts';
 import { answerMetadataRequest } from './gate/resource-metadata.ts';
 import { asWorker } from './gate/worker-call.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
@@ -36,6 +37,8 @@ export interface GateEnv extends RevocationEnv {
   readonly BROKER?: Fetcher | undefined;
   /** Analytics Engine, where it is bound. */
   readonly SECURITY_EVENTS?: PointSink | undefined;
+  /** Analytics Engine for the series of metrics, where it is bound. */
+  readonly METRICS?: PointSink | undefined;
 }
 
 /**
@@ -165,6 +168,7 @@ function portsOf(
     clock,
     tally: createRefusalTally(print),
     log: paceLog(print, clock),
+    measure: paceMeasure(measureByPoints(env.METRICS), clock),
   };
 }
 

@@ -18,7 +18,7 @@ import { checkRevokedOf } from './revocations.ts';
 import { requestsInFlight } from './ticketed/admission.ts';
 import type { AbstractAgentClass, AgentClass, Ticketed } from './ticketed/api.ts';
 import { createApprovals } from './ticketed/approvals.ts';
-import { createAudit } from './ticketed/audit.ts';
+import { createAudit, measureIn } from './ticketed/audit.ts';
 import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
 import { principalOf } from './ticketed/claims.ts';
@@ -84,6 +84,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       onFacts: (withinMs) => this.#noteFacts(withinMs),
       onCalls: (withinMs) => this.#record.deliverWithin(withinMs),
       later: (ms, work) => void setTimeout(work, ms),
+      measure: measureIn(this.env),
     });
     readonly #sessions = createSessions({
       ...this.#object,
@@ -275,12 +276,11 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     }
 
     #answer(request: Request, handover: Handover): Promise<Outcome<Response>> {
+      const agent =
+        mcpClass === undefined ? this.#agent : { fetch: () => this.#mcp.answer(mcpClass, request, handover) };
       const ports = {
         sessions: this.#sessions,
-        askAgent: () =>
-          mcpClass === undefined
-            ? askAgent(this.#agent, request)
-            : askAgent({ fetch: () => this.#mcp.answer(mcpClass, request, handover) }, request),
+        askAgent: () => askAgent(agent, request, handover.requestId),
         arm: this.#sweep.arm,
         armFor: this.#sweep.armFor,
       };

@@ -2,6 +2,7 @@
 declare namespace Cloudflare {
   interface Env {
     TEST_CORPUS: readonly string[] | null;
+    METRICS: AnalyticsEngineDataset;
     TEST_MIGRATIONS: import('cloudflare:test').D1Migration[];
     WITNESS: DurableObjectNamespace<import('./agents/witness.ts').Witness>;
     HOOKED: DurableObjectNamespace<import('./agents/hooked.ts').Hooked>;

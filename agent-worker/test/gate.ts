@@ -78,6 +78,7 @@ const PORTS: GatePorts = {
   randomId: () => crypto.randomUUID(),
   clock: () => Date.now(),
   tally: createRefusalTally(() => {}),
+  measure: () => {},
   log: () => {},
 };
 

@@ -6,6 +6,7 @@ import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import { createRefusalTally, type RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
+import { logNaming, type NamedRequest, nameRequest } from '@agent-ticket/shared/trace-context.ts';
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { getPath } from 'hono/utils/url';
@@ -54,7 +55,7 @@ export function createApp(ports: BrokerPorts, routes: readonly Route[] = ROUTES)
   app.notFound((c) =>
     // Relative, since a broker may be below a path.
     c.req.path === '/console/'
-      ? c.redirect('../console', 308)
+      ? respond({ status: 308, headers: { location: '../console' } }, ports.randomId())
       : refused(c, { reason: 'route_unknown' }, ports),
   );
   return app;
@@ -95,25 +96,33 @@ const refused = (
   ports: BrokerPorts,
   render: ErrorRenderer = renderError,
 ): Response => {
-  const requestId = ports.randomId();
-  ports.log({ event: 'refused', reason: denial.reason, method: c.req.method, request_id: requestId });
-  return render(denial, requestId);
+  const request = nameRequest(c.req.raw.headers, ports.randomId());
+  logNaming(request, ports.log)({ event: 'refused', reason: denial.reason, method: c.req.method });
+  return render(denial, request.requestId);
 };
 
+/** The ports for one request: the lines that it logs name it, and the commands that it sends are part of its trace. */
+const portsFor = (request: NamedRequest, ports: BrokerPorts): BrokerPorts => ({
+  ...ports,
+  log: logNaming(request, ports.log),
+  sendControl: (worker, token, signal) => ports.sendControl(worker, token, signal, request.trace),
+});
+
 /** One call, from the raw request to the answer: credential, permission, handler, and nothing thrown gets out. */
-async function answer(c: Context, route: Route, ports: BrokerPorts, tally: RefusalTally): Promise<Response> {
+async function answer(c: Context, route: Route, shared: BrokerPorts, tally: RefusalTally): Promise<Response> {
   const request = c.req.raw;
   const userAgent = request.headers.get('user-agent');
   const context: RequestContext = {
-    requestId: ports.randomId(),
-    now: ports.clock(),
-    ipAddress: ports.addressOf(request),
+    ...nameRequest(request.headers, shared.randomId()),
+    now: shared.clock(),
+    ipAddress: shared.addressOf(request),
     userAgent: userAgent === null ? null : redact(userAgent),
   };
   const { requestId, now } = context;
   tally.flush(now);
   const ofRoute = route.renderError ?? renderError;
-  const line = { method: route.method, path: route.path, request_id: requestId };
+  const ports = portsFor(context, shared);
+  const line = { method: route.method, path: route.path };
   try {
     const { outcome, rate, who, agent, renderError: render = ofRoute } = await run(c, route, context, ports);
     if (outcome.ok) return respond(outcome.value, requestId, rate);
@@ -198,8 +207,8 @@ const mayBeNobody = ({ url }: Request, { allowsNobody }: Route): boolean =>
 const ALLOW = {
   'access-control-allow-methods': 'GET, POST, DELETE',
   'access-control-allow-headers':
-    // MCP clients send the last one with a request for metadata.
-    'authorization, content-type, cf-access-client-id, cf-access-client-secret, cf-access-jwt-assertion, mcp-protocol-version',
+    // MCP clients send the version with a request for metadata, and libraries for traces theirs with every request.
+    'authorization, content-type, cf-access-client-id, cf-access-client-secret, cf-access-jwt-assertion, mcp-protocol-version, traceparent, tracestate',
   'access-control-max-age': '600',
 } as const;
 

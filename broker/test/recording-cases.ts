@@ -73,7 +73,7 @@ async function guess({ write, startsAt }: RecordingSetup, ipAddress: string): Pr
   const request = new Request('https://broker.test/tickets', { headers });
   const answer = await countFailure(
     { ok: false, denial: { reason: 'credential_unknown' } },
-    { request, ipAddress, now: startsAt, requestId: 'request-1' },
+    { request, ipAddress, now: startsAt },
     { shard: { count: counterOf(write) }, log: () => {} },
   );
   return !answer.ok && answer.denial.reason === 'credential_unknown';

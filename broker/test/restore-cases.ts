@@ -267,6 +267,24 @@ export function describeRestores(open: () => Promise<RestoreSetup>): void {
       expect((await stateOf(at, now)).fault).toBe('ends_earlier');
     });
 
+    it('has them again also where no checkpoint came between the backup and the restore', async () => {
+      const at = await open();
+      const operator = await at.makeToken(['locks:write']);
+      await sealMinutes(at, 1);
+      const backup = await backUp(at, 'record');
+      const body = { target: { kind: 'principal', id: 'auth0:people.test:1' }, reason: 'test' };
+      const { id } = await json(await at.request('/admin/locks', post(body, operator)));
+      await restore(at, 'record', backup);
+      const copies = () => at.sql('record', 'SELECT id FROM revocation_copies');
+      expect(await copies()).toEqual([]);
+      // The command for live sessions still waits, and with it the copy.
+      await at.sql('control', "UPDATE outbox SET due_at = 9e15 WHERE command IS NOT NULL");
+      at.setClock(at.startsAt + MINUTE);
+      expect((await stateOf(at, at.startsAt + MINUTE)).fault).toBeUndefined();
+      await runScheduled(at.ports);
+      expect(await copies()).toEqual([{ id }]);
+    });
+
     it('keeps the revocation of a key that the control database, restored before, does not have', async () => {
       const at = await open();
       const [row] = await at.ports.keyring.rows(at.startsAt);

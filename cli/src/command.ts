@@ -7,7 +7,12 @@ export interface Terminal {
    * begins to answer within a minute.
    */
   readonly fetch: (request: string | Request, init?: RequestInit) => Promise<Response>;
-  readonly openSocket: (url: string, protocols: readonly string[]) => WebSocket;
+  /** Node sends headers that a browser's script may not choose. */
+  readonly openSocket: (
+    url: string,
+    protocols: readonly string[],
+    headers?: Readonly<Record<string, string>>,
+  ) => WebSocket;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** A file for secrets, by its name in the user's configuration folder. Rejects where others can read it. */
   readonly readPrivate: (name: string) => Promise<string | undefined>;

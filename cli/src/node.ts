@@ -79,6 +79,12 @@ const interrupted = (): AbortSignal => {
   return shutdown.requested;
 };
 
+/** Of Node alone is the second argument that has headers. */
+const NodeWebSocket: new (
+  url: string,
+  opening: { readonly protocols: readonly string[]; readonly headers: Readonly<Record<string, string>> },
+) => WebSocket = WebSocket as never;
+
 const terminal: Terminal = {
   readWorker: async (config) => openWrangler().unstable_readConfig({ config }, { hideWarnings: true }),
   readRawWorker,
@@ -88,7 +94,7 @@ const terminal: Terminal = {
   runDev: async (options) => (await import('./open-dev.ts')).openDev(options, terminal, interrupted()),
   readLines,
   fetch: fetchPatiently,
-  openSocket: (url, protocols) => new WebSocket(url, [...protocols]),
+  openSocket: (url, protocols, headers = {}) => new NodeWebSocket(url, { protocols, headers }),
   environment: process.env,
   readPrivate,
   writePrivate,

@@ -60,7 +60,6 @@ const INVALID: Readonly<Record<string, readonly [values: readonly string[], said
   '<request id>': [['x'], 'a UUID'],
   '--types <names>': [['x', ','], 'a list of 1 to '],
   '--audience <audience>': [['x'.repeat(513)], '1 to 512 characters'],
-  '--authorization <authorization>': [['x'.repeat(4097)], 'visible ASCII characters'],
   '<url>': [['x'.repeat(1025)], '1 to 1024 characters'],
   '--after <number>': [['-1', '1e2', '9'.repeat(16)], 'the number of an event'],
   '--every <seconds>': [['0', '10000', '1.5'], '1 to 9999'],
@@ -81,7 +80,7 @@ const INVALID: Readonly<Record<string, readonly [values: readonly string[], said
 const ANY_TEXT = [
   ...['--d1 <config>', '--secrets-file <file>', '--agent-config <file>', '--config <file>', '--file <file>'],
   ...['--anchor <file>', '<export>', '--keys <file or URL>', '--account <id>', '--client-id <id>'],
-  '--audience <api>',
+  ...['--audience <api>', '--authorization-from <variable>'],
 ];
 
 const VALID: Readonly<Record<string, string>> = {

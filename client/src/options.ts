@@ -31,6 +31,7 @@ export interface TicketProviderOptions {
   readonly agent: string;
   /** Default: `default`. Agents that belong to their first user have no default. */
   readonly instance?: string;
+  /** How the caller authenticates to the broker; see the kinds of credential. */
   readonly credential: Credential;
   /** How the upgrade carries the ticket. Default `subprotocol`; `query` only where a proxy drops subprotocols. */
   readonly delivery?: 'subprotocol' | 'query';
@@ -43,6 +44,7 @@ export interface TicketProviderOptions {
    * access token or a public agent; with a service token it is the default there.
    */
   readonly runsIn?: ClientRuntime;
+  /** Clock, timers, randomness, `fetch` and sockets, for tests. Default: those of the runtime. */
   readonly ports?: Partial<ClientPorts>;
 }
 

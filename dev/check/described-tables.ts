@@ -1,8 +1,8 @@
 import { PUBLISHED, SIGNING } from '@agent-ticket/broker/src/keys/schedule.ts';
-import { SERIES } from '@agent-ticket/broker/src/metrics/series.ts';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS, RULE_NAMES } from '@agent-ticket/broker/src/mint/policy.ts';
 import { AUDIT_TYPES, type AuditType } from '@agent-ticket/shared/audit-event.ts';
 import * as limits from '@agent-ticket/shared/limits.ts';
+import { SERIES } from '@agent-ticket/shared/metrics.ts';
 import { code, table } from './markdown.ts';
 
 export const policyRules = (): string => RULE_NAMES.map((name, index) => `${index + 1}. ${name}`).join('\n');
@@ -120,14 +120,24 @@ export const auditTypes = (): string =>
     AUDIT_TYPES.map((type) => [code(type), AUDIT_DESCRIPTIONS[type]]),
   );
 
-/** The series of the broker. */
+/** Where a series comes from: the text of a broker on Node, and the points on Workers. */
+const METRIC_SOURCES = {
+  broker: { node: 'process', workers: 'broker' },
+  databases: { node: 'deployment', workers: 'broker' },
+  sessions: { node: 'deployment', workers: 'agent worker' },
+  gate: { node: 'none', workers: 'agent worker' },
+} as const;
+
+/** The series of broker and agent worker. */
 export const metrics = (): string =>
   table(
-    ['series', 'type', 'labels', 'what it says'],
-    Object.entries(SERIES).map(([name, { type, labels, help }]) => [
+    ['series', 'type', 'labels', 'on Node', 'points of', 'what it says'],
+    Object.entries(SERIES).map(([name, { type, labels, help, source }]) => [
       code(name),
       type,
       labels.map(code).join(', '),
+      METRIC_SOURCES[source].node,
+      METRIC_SOURCES[source].workers,
       help.replace(/^\w/, (letter) => letter.toLowerCase()).replace(/\.$/, ''),
     ]),
   );

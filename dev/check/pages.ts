@@ -71,15 +71,17 @@ export function indexFaults(files: readonly SourceFile[]): Fault[] {
     .map(({ path }) => ({ file: path, message: 'is in no table of docs/README.md' }));
 }
 
-/** Promises that name no test. */
+/** Promises, and answers to faults, that name no test. */
 export function promiseFaults(files: readonly SourceFile[]): Fault[] {
   return files
-    .filter(({ path }) => path.startsWith('docs/security/promises'))
+    .filter(({ path }) => /^docs\/security\/(promises|faults)/.test(path))
     .flatMap((file) =>
       parseMarkdown(file)
-        .prose.filter(({ text }) => text.startsWith('| ') && !DELIMITER.test(text))
-        .slice(1)
-        .filter(({ text }) => !/\.test\.tsx?\)/.test(text))
+        .prose.filter(({ text }, index, lines) => {
+          const isRow = text.startsWith('| ') && !DELIMITER.test(text);
+          const isHead = DELIMITER.test(lines[index + 1]?.text ?? '');
+          return isRow && !isHead && !/\.test\.tsx?\)/.test(text);
+        })
         .map(({ number }) => ({ file: file.path, line: number, message: 'the promise names no test' })),
     );
 }

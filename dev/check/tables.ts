@@ -14,14 +14,17 @@ import { roleScopes } from '@agent-ticket/shared/registry.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import { EXIT_CODES } from 'agent-ticket/src/command.ts';
 import { PEOPLE } from 'agent-ticket/src/identity-provider/people.ts';
+import { CONFORMANCE } from 'agent-ticket/src/probe/conformance.ts';
 import { commandReference } from 'agent-ticket/src/reference.ts';
 import { AGENTS } from '../../agents.ts';
 import { boundTexts, spreadText } from '../bench/report.ts';
 import { readStored } from '../bench/stored.ts';
+import { CLAUSE_TABLES } from '../clauses/render.ts';
 import { ROOT } from '../quiet-environment.ts';
 import { auditTypes, claimLimits, exposure, keyStates, metrics, policyRules } from './described-tables.ts';
 import { code, table } from './markdown.ts';
 import { agentWorkerSettings, brokerSettings, nodeSettings } from './settings-tables.ts';
+import { SOURCE_TABLES } from './source-tables.ts';
 
 const scopesPerAgent = (): string =>
   table(
@@ -169,6 +172,15 @@ function benchResults(): string {
   return `${where}\n\n${table(['row', 'rounds', 'ours', 'floor', 'ratio', 'goal', 'limit'], rows)}`;
 }
 
+/** What the conformance kit tries, and where that is required. */
+const conformanceChecks = (): string =>
+  table(
+    ['group', 'check', 'required by'],
+    Object.entries(CONFORMANCE).flatMap(([group, checks]) =>
+      checks.map(({ name, clause }) => [code(group), name, clause]),
+    ),
+  );
+
 /** Generators of the content between `<!-- generated: NAME -->` and `<!-- end generated -->`. */
 export const GENERATORS: Readonly<Record<string, () => string>> = {
   errors,
@@ -193,4 +205,7 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'settings-node': nodeSettings,
   'settings-agent-worker': agentWorkerSettings,
   'bench-results': benchResults,
+  ...SOURCE_TABLES,
+  'conformance-checks': conformanceChecks,
+  ...CLAUSE_TABLES,
 };

@@ -68,7 +68,7 @@ export const kidOf = (ticket: string): string => decodeHeader(ticket).kid;
 
 export const decodeHeader = (ticket: string) => TicketHeader.parse(decodeSegment(ticket, 0));
 export const decodePayload = (ticket: string) =>
-  z.looseObject({ sub: z.string() }).parse(decodeSegment(ticket, 1));
+  z.looseObject({ sub: z.string(), agent: z.string(), instance: z.string() }).parse(decodeSegment(ticket, 1));
 
 const decodeSegment = (ticket: string, index: number): unknown =>
   JSON.parse(Buffer.from(ticket.split('.')[index] ?? '', 'base64url').toString());

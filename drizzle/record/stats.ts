@@ -26,6 +26,16 @@ export interface RefusalCount {
   readonly count: number;
 }
 
+/** Events alike of sessions. */
+export interface SessionEventCount {
+  readonly type: 'session.closed' | 'session.renewed' | 'rpc.denied';
+  readonly outcome: 'success' | 'denied';
+  readonly code: string | null;
+  readonly agent: string | null;
+  /** Of refusals that one event counts, each. */
+  readonly count: number;
+}
+
 /** Condition of a time within the span that begins at `q.value`. */
 const within = (time: string, step: number) =>
   sql.raw(`${time} >= q.value AND ${time} < q.value + ${Math.floor(step)}`);
@@ -70,6 +80,26 @@ export function statsStore(db: RecordDatabase) {
         .where(sql`outcome = 'denied' AND ${within('at', step)}`)
         .groupBy(sql`1, 2, 3`);
     },
+
+    /**
+     * Counts of the events of sessions with numbers above `after`, up to and with `through`. Reads each event in between,
+     * so callers bound the distance.
+     */
+    sessionEvents: (after: number, through: number): Promise<SessionEventCount[]> =>
+      db
+        .select({
+          type: sql<SessionEventCount['type']>`type`,
+          outcome: auditEvents.outcome,
+          code: auditEvents.code,
+          agent: auditEvents.agentSlug,
+          // Code of an agent may write a text of that name.
+          count: sql<number>`sum(CASE json_type(details, '$.count') WHEN 'integer' THEN details ->> '$.count' ELSE 1 END)`,
+        })
+        .from(auditEvents)
+        .where(
+          sql`seq > ${after} AND seq <= ${through} AND +type IN ('session.closed', 'session.renewed', 'rpc.denied')`,
+        )
+        .groupBy(sql`1, 2, 3, 4`),
 
     /** How many sessions that started in such spans were live right before a moment, in ms. */
     async liveAt(starts: readonly number[], step: number, moment: number): Promise<number> {

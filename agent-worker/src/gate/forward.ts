@@ -1,4 +1,5 @@
 import { stripTicket } from '@agent-ticket/shared/handshake.ts';
+import { TRACEPARENT, type Trace, traceparentOf } from '@agent-ticket/shared/trace-context.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { TOKEN_PARAMETER } from '../callback-token.ts';
 import {
@@ -23,17 +24,23 @@ const AMBIENT_CREDENTIAL = /^(cookie|cf-access-.*)$/;
  */
 export const forward = (
   request: Request,
+  trace: Trace,
   body: Uint8Array | null,
   ticket: VerifiedTicket,
   facts: Omit<Handover, 'claims' | 'kid'>,
-): Request => strip(request, body, writeHandover(request.cf, ticket, facts), facts.sessionId);
+): Request => strip(request, trace, body, writeHandover(request.cf, ticket, facts), facts.sessionId);
 
 /** The same for a request without a ticket: the agent does not get the token of a callback either. */
-export const forwardTicketless = (request: Request, body: Uint8Array | null, call: TicketlessCall): Request =>
-  strip(request, body, writeTicketless(request.cf, call));
+export const forwardTicketless = (
+  request: Request,
+  trace: Trace,
+  body: Uint8Array | null,
+  call: TicketlessCall,
+): Request => strip(request, trace, body, writeTicketless(request.cf, call));
 
 function strip(
   request: Request,
+  trace: Trace,
   body: Uint8Array | null,
   cf: Record<string, unknown>,
   sessionId?: string,
@@ -43,6 +50,9 @@ function strip(
   stripTicket(url, headers);
   for (const name of [...headers.keys()])
     if (INTERNAL_HEADER.test(name) || AMBIENT_CREDENTIAL.test(name)) headers.delete(name);
+  headers.set(TRACEPARENT, traceparentOf(trace));
+  // What others keep of a trace means nothing in a trace that begins here (§3.5 of the standard).
+  if (trace.parentId === undefined) headers.delete('tracestate');
   // On a plain request an odd `Upgrade` is noise that the SDK may take for an upgrade.
   if (!isUpgrade(request.headers)) headers.delete('upgrade');
   // `_pk` is the SDK's connection id; a client's choice could shadow another's. `__agents_transport` picks a wire

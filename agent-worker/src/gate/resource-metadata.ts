@@ -1,6 +1,7 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry, AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
+import { logNaming, nameRequest } from '@agent-ticket/shared/trace-context.ts';
 import type { GateConfig } from '../config.ts';
 import { ROUTES, WELL_KNOWN } from '../routes.ts';
 import { originAllowed, preflight, refuseHttp, secureHeaders, withCors } from './answer.ts';
@@ -23,11 +24,12 @@ interface MetadataPorts {
 
 /** Answers a request for metadata. Wakes no object, and reads no database. */
 export async function answerMetadataRequest(request: Request, ports: MetadataPorts): Promise<Response> {
-  const requestId = ports.randomId();
+  const named = nameRequest(request.headers, ports.randomId());
+  const { requestId } = named;
   const { config } = ports;
   const found = findResource(request, ports);
   if (!found.ok) {
-    ports.log({ event: 'gate_refused', reason: found.denial.reason, request_id: requestId });
+    logNaming(named, ports.log)({ event: 'gate_refused', reason: found.denial.reason });
     return withCors(refuseHttp(found.denial, requestId), request, config, undefined);
   }
   const { entry, resource } = found.value;

@@ -7,14 +7,17 @@ import type { InvocationFact } from '@agent-ticket/drizzle/record/invocations.ts
 import type { SessionFact } from '@agent-ticket/drizzle/record/sessions.ts';
 import type { AuditEvent, AuditType } from '@agent-ticket/shared/audit-event.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
+import { type Measure, measureByPoints } from '@agent-ticket/shared/metrics.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import type { Revocable } from '@agent-ticket/shared/revocation.ts';
+import type { PointSink } from '@agent-ticket/shared/security-events.ts';
 import { targetNamesOf } from '@agent-ticket/shared/target.ts';
 import { partiesBeside } from '@agent-ticket/shared/ticket.ts';
 import type { Handover, TicketlessCall } from '../handover.ts';
 import type { Opening } from './admission.ts';
 import { claimsOf } from './claims.ts';
+import { createRefusalCounts } from './refusal-counts.ts';
 
 /** A verified ticket as it was presented to this object: at the gate, or in a renewal. */
 export interface Presentation
@@ -22,6 +25,14 @@ export interface Presentation
     Partial<Pick<Handover, 'requestId'>> {
   readonly delivery: Handover['delivery'] | 'renewal';
 }
+
+/** Points of what an object counts, where the worker has a dataset for them. */
+export const measureIn = ({
+  METRICS,
+}: {
+  readonly RECORD: D1Database;
+  readonly METRICS?: PointSink | undefined;
+}): Measure => measureByPoints(METRICS);
 
 interface AuditPorts {
   readonly sql: SqlStorage;
@@ -34,17 +45,7 @@ interface AuditPorts {
   readonly onCalls: (withinMs: number) => boolean;
   /** Does something once, in so many ms. */
   readonly later: (ms: number, work: () => void) => void;
-}
-
-/** Refusals alike of one session in one minute: the first is an event of its own, the others are one with their number. */
-interface RefusalCount {
-  readonly sessionId: string;
-  readonly type: 'rpc.denied' | 'session.renewed';
-  readonly code: string;
-  /** Kind of the frame; left out where agent code refused. */
-  readonly frame?: string;
-  readonly minute: number;
-  more: number;
+  readonly measure: Measure;
 }
 
 /** New rights are handed over within this time: the recorder looks for revocations of them. */
@@ -57,14 +58,20 @@ const CALLS_HANDED = 100;
 /** More calls than these are not held in memory. */
 const CALLS_HELD = 1_000;
 
-const MINUTE_MS = 60_000;
-const minuteOf = (ms: number): number => Math.floor(ms / MINUTE_MS);
-
 /** How long a replay is held back: its one event counts a burst of presentations, not only the first. */
 const HELD_MS = 2_000;
 
 /** Writes the facts of one object into its own storage, from where they go to the record database. */
-export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onCalls, later }: AuditPorts) {
+export function createAudit({
+  sql,
+  rows: sessions,
+  randomId,
+  clock,
+  onFacts,
+  onCalls,
+  later,
+  measure,
+}: AuditPorts) {
   const backlog = backlogStore(sql);
   const burns = burnStore(sql);
 
@@ -90,24 +97,11 @@ export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onC
     };
   };
 
-  /**
-   * Kept in memory: an object that is killed loses a number, never the first event. The timer keeps it from hibernation
-   * until the minute is over.
-   */
-  const counts = new Map<string, RefusalCount>();
-
-  /** Writes the numbers of the minutes that are over, or those that `isDue` names. */
-  function releaseCounts(isDue = ({ minute }: RefusalCount): boolean => minute < minuteOf(clock())): void {
-    for (const [key, counted] of counts) {
-      if (!isDue(counted)) continue;
-      counts.delete(key);
-      const { sessionId, type, code, frame, more } = counted;
-      const session = sessions.find(sessionId);
-      if (more === 0 || session === undefined) continue;
-      const details = { ...(frame === undefined ? {} : { frame }), count: more };
-      add({ event: sessionEvent(type, session, { outcome: 'denied', code, details }) });
-    }
-  }
+  const refusals = createRefusalCounts(
+    { rows: sessions, clock, later, measure },
+    (type, session, { code, details }) =>
+      add({ event: sessionEvent(type, session, { outcome: 'denied', code, details }) }),
+  );
 
   /**
    * Calls on their way to the record database in memory: they are no events, and a row for each would cost more than the
@@ -124,27 +118,6 @@ export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onC
     if (calls.length === 0) return;
     keepCalls(calls.splice(0));
     onFacts(LATER_MS);
-  }
-
-  function refused(
-    sessionId: string,
-    refusal: Pick<RefusalCount, 'type' | 'code' | 'frame'>,
-    details?: AuditEvent['details'],
-  ): void {
-    releaseCounts();
-    const { type, code, frame } = refusal;
-    const key = JSON.stringify([sessionId, type, code, frame]);
-    const known = counts.get(key);
-    if (known === undefined) {
-      const session = sessions.find(sessionId);
-      if (session === undefined) return;
-      const minute = minuteOf(clock());
-      counts.set(key, { ...refusal, sessionId, minute, more: 0 });
-      add({ event: sessionEvent(type, session, { outcome: 'denied', code, details }) });
-      return;
-    }
-    known.more += 1;
-    if (known.more === 1) later(MINUTE_MS - (clock() % MINUTE_MS), () => releaseCounts());
   }
 
   return {
@@ -185,22 +158,24 @@ export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onC
     renewed(session: ObjectSession): void {
       const event = sessionEvent('session.renewed', session);
       add({ event, session: factOf(session), revocable: revocableOf(session) }, SOON_MS);
+      measure('renewals_total', { outcome: 'renewed' });
     },
 
     /** A renewal was refused, with the session as it is by now: it may have ended meanwhile. */
     renewalRefused: (sessionId: string, code: DenialReason): void =>
-      refused(sessionId, { type: 'session.renewed', code }),
+      refusals.refused(sessionId, { type: 'session.renewed', code }),
 
     /** A session has ended, and its row is the fact. */
     ended(session: ObjectSession): void {
-      releaseCounts(({ sessionId }) => sessionId === session.id);
+      refusals.release(({ sessionId }) => sessionId === session.id);
       onFacts(LATER_MS);
+      measure('sessions_closed_total', { reason: session.endReason ?? '' });
     },
 
     /** A frame was refused for want of its scope. */
     denied(sessionId: string, frame: string, method?: string): void {
       const details = method === undefined ? { frame } : { frame, method: recordedText(method) };
-      refused(sessionId, { type: 'rpc.denied', code: 'frame_scope_missing', frame }, details);
+      refusals.refused(sessionId, { type: 'rpc.denied', code: 'frame_scope_missing', frame }, details);
     },
 
     /** Agent code refused a frame, and says why. */
@@ -208,11 +183,11 @@ export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onC
       const kept = Object.fromEntries(
         Object.entries(details).map(([name, text]) => [name, recordedText(text)]),
       );
-      refused(sessionId, { type: 'rpc.denied', code }, kept);
+      refusals.refused(sessionId, { type: 'rpc.denied', code }, kept);
     },
 
     /** Writes the numbers of refusals of minutes that are over. */
-    releaseRefusals: (): void => releaseCounts(),
+    releaseRefusals: (): void => refusals.release(),
 
     /** A call was answered. */
     called(sessionId: string, call: Omit<InvocationFact, 'id' | 'sessionId'>): void {

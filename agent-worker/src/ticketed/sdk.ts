@@ -1,3 +1,4 @@
+import { nameRequest, requestFields } from '@agent-ticket/shared/trace-context.ts';
 import type { Ticketed } from './api.ts';
 
 /** The points at which this layer uses internals of the SDK and of the runtime. */
@@ -39,30 +40,41 @@ export function pin(object: object, members: Pinned): void {
   }
 }
 
-/** The agent's answer; `undefined` when it failed, which is logged without its message. */
+/**
+ * The agent's answer; `undefined` when it failed, which is logged without its message.
+ *
+ * @param requestId the gate's, where the request came from there.
+ */
 export async function askAgent(
   agent: Pick<Entries, 'fetch'>,
   request: Request,
+  requestId?: string,
 ): Promise<Response | undefined> {
+  const fields = requestId === undefined ? {} : requestFields(nameRequest(request.headers, requestId));
   try {
     const answer = await agent.fetch(request);
     // The SDK answers an exception with its stack.
-    if (answer.status >= 500) return undefined;
+    if (answer.status >= 500) {
+      console.error(JSON.stringify({ event: 'agent_failed', status: answer.status, ...fields }));
+      return undefined;
+    }
     if (request.method !== 'HEAD') return answer;
     // Its headers are the whole answer: a body that streams would open a session for nobody.
     await answer.body?.cancel();
     return new Response(null, answer);
   } catch (error) {
-    logFailure(error);
+    console.error(JSON.stringify({ ...failureLine(error), ...fields }));
     return undefined;
   }
 }
 
-/** Logs an error of the agent's code by its kind alone: its message may quote anything. */
-export const logFailure = (error: unknown): void =>
-  console.error(
-    JSON.stringify({ event: 'agent_failed', error: error instanceof Error ? error.name : typeof error }),
-  );
+/** The line of an error of the agent's code, by its kind alone: its message may quote anything. */
+const failureLine = (error: unknown) => ({
+  event: 'agent_failed',
+  error: error instanceof Error ? error.name : typeof error,
+});
+
+export const logFailure = (error: unknown): void => console.error(JSON.stringify(failureLine(error)));
 
 /**
  * The request as the SDK gets it. When anything throws while a connection opens, the SDK sends the stack to the

@@ -136,7 +136,7 @@ export function createTicketless({
       const asked = sdkRequest(request);
       caller.noteRequest(asked, { principal, role, tier: 'free', scope }, call.callback?.browser);
       const answer = await answerOnce(call, () =>
-        caller.runInBrowser(call.callback?.browser, () => askAgent(agent, asked)),
+        caller.runInBrowser(call.callback?.browser, () => askAgent(agent, asked, call.requestId)),
       );
       return answer.ok ? answer.value : denialAnswer(answer.denial);
     },

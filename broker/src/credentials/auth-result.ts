@@ -38,7 +38,7 @@ interface AuthResultPorts {
 }
 
 /** A request that presented a credential. */
-type CredentialCall = Pick<RequestContext, 'requestId' | 'now' | 'ipAddress'> & {
+type CredentialCall = Pick<RequestContext, 'now' | 'ipAddress'> & {
   readonly request: Request;
 };
 
@@ -63,7 +63,7 @@ export async function logAuthResult(
   bodyClientId?: string,
 ): Promise<Outcome<Authenticated>> {
   if (!outcome.ok) return logAuthFailure(outcome, call, route, ports, bodyClientId);
-  const line = { ...route, ...principalFields(outcome.value), request_id: call.requestId };
+  const line = { ...route, ...principalFields(outcome.value) };
   if (outcome.value.method !== 'anonymous') ports.log({ event: 'auth_success', ...line });
   return outcome;
 }
@@ -76,7 +76,7 @@ export function logAuthFailure(
   bodyClientId?: string,
 ): Promise<Outcome<never>> {
   const { reason, detail } = refusal.denial;
-  ports.log({ event: 'auth_failure', ...route, reason, detail, request_id: call.requestId });
+  ports.log({ event: 'auth_failure', ...route, reason, detail });
   return countFailure(refusal, call, ports, bodyClientId);
 }
 
@@ -90,7 +90,7 @@ export function logAuthFailure(
  */
 export async function countFailure(
   refusal: Refusal,
-  { request, ipAddress, now, requestId }: CredentialCall,
+  { request, ipAddress, now }: CredentialCall,
   { shard, log }: AuthResultPorts,
   bodyClientId?: string,
 ): Promise<Outcome<never>> {
@@ -110,7 +110,7 @@ export async function countFailure(
     }
   } catch (error) {
     if (!isOutage(error)) throw error;
-    log({ event: 'outage', reason: 'failure_not_counted', request_id: requestId });
+    log({ event: 'outage', reason: 'failure_not_counted' });
   }
   return refusal;
 }

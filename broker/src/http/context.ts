@@ -1,9 +1,9 @@
 import type { Denial } from '@agent-ticket/shared/denial.ts';
+import type { NamedRequest } from '@agent-ticket/shared/trace-context.ts';
 import type { RateState } from './rate.ts';
 
 /** What every request is recorded with. */
-export interface RequestContext {
-  readonly requestId: string;
+export interface RequestContext extends NamedRequest {
   /** Milliseconds since 1970, read once. */
   readonly now: number;
   readonly ipAddress: string | null;
@@ -11,7 +11,7 @@ export interface RequestContext {
 }
 
 export interface Answer {
-  readonly status: 200 | 201 | 202 | 204 | 302 | 304;
+  readonly status: 200 | 201 | 202 | 204 | 302 | 304 | 308;
   /** Left out: no body. */
   readonly body?: unknown;
   /** Instead of `body`, for what does not fit into memory; its type is among the headers. */

@@ -165,8 +165,9 @@ async function exchangeAll(
 const newJti = ({ randomId }: ExchangePorts): TicketId => TicketId.parse(randomId());
 
 /** Plain data only: other members of a call cannot be sent to a Durable Object. */
-const plain = ({ requestId, now, ipAddress, userAgent }: RequestContext): RequestContext => ({
+const plain = ({ requestId, trace, now, ipAddress, userAgent }: RequestContext): RequestContext => ({
   requestId,
+  trace,
   now,
   ipAddress,
   userAgent,

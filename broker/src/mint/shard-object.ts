@@ -12,6 +12,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { type NamedRequest, requestFields } from '@agent-ticket/shared/trace-context.ts';
 import { readConfig, type SettingsInCode } from '../config/config.ts';
 import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
 import { createBacklogReports, sumWaiting } from './backlog.ts';
@@ -95,21 +96,21 @@ export class MintShardObject extends DurableObject<ShardEnv> {
   }
 
   mint(order: MintOrder): Promise<MintAnswer> {
-    return this.#orUnavailable(decideTicket(order, this.#ports));
+    return this.#orUnavailable(order.context, decideTicket(order, this.#ports));
   }
 
   mintBatch(batch: MintBatch): Promise<BatchAnswer> {
-    return this.#orUnavailable(decideBatch(batch, this.#ports));
+    return this.#orUnavailable(batch.context, decideBatch(batch, this.#ports));
   }
 
   /** Answers an outage as a value: an error loses its kind on the way to the caller. */
-  async #orUnavailable<T>(answer: Promise<T>): Promise<T | { kind: 'unavailable' }> {
+  async #orUnavailable<T>(request: NamedRequest, answer: Promise<T>): Promise<T | { kind: 'unavailable' }> {
     try {
       return await answer;
     } catch (error) {
       if (!isOutage(error)) throw error;
       const line = { event: 'outage', at: 'mint', error: describeError(error), hint: outageHint(error) };
-      console.error(JSON.stringify(line));
+      console.error(JSON.stringify({ ...line, ...requestFields(request) }));
       return { kind: 'unavailable' };
     }
   }

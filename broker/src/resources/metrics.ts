@@ -1,7 +1,7 @@
+import { type Labels, measureNothing, type Sample, type SeriesName } from '@agent-ticket/shared/metrics.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { renderError } from '../http/answer.ts';
 import { stateOf } from '../keys/schedule.ts';
-import { type Labels, measureNothing, type Sample, type SeriesName } from '../metrics/series.ts';
 import type { Handler } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
 import { ageOf, attempt, cached, known, waitingEvents, waitingWork } from './health.ts';
@@ -10,6 +10,34 @@ import { ageOf, attempt, cached, known, waitingEvents, waitingWork } from './hea
 const GAUGES_MS = 10_000;
 /** The most sessions of an agent that one reading counts. */
 const MOST_SESSIONS = 100_000;
+
+/** The most events that one reading counts; the next one goes on from there. */
+const MOST_EVENTS = 100_000;
+const OUTCOMES = { success: 'renewed', denied: 'refused' } as const;
+
+/** The last event that was counted, of each broker in this process. */
+const countedThrough = new WeakMap<BrokerPorts['control'], number>();
+
+/**
+ * Counts what sessions did since the last reading: agent workers have no `/metrics`, and their events are in the audit log.
+ * The first reading counts nothing. Every broker of a deployment counts all events.
+ */
+async function countSessionEvents({ control, record, registry, measure }: BrokerPorts): Promise<void> {
+  const newest = (await record.auditLog.bounds())?.last ?? 0;
+  const after = countedThrough.get(control) ?? newest;
+  // After a restore of the record database its numbers begin earlier.
+  const through = Math.min(newest, after + MOST_EVENTS);
+  const counts = through > after ? await record.stats.sessionEvents(after, through) : [];
+  // Another reading took less time.
+  if ((countedThrough.get(control) ?? newest) !== after) return;
+  countedThrough.set(control, through);
+  for (const { type, outcome, code, agent, count } of counts) {
+    const isKnown = registry.some(({ slug }) => slug === agent);
+    if (type === 'session.closed') measure('sessions_closed_total', { reason: code ?? '' }, count);
+    else if (type === 'session.renewed') measure('renewals_total', { outcome: OUTCOMES[outcome] }, count);
+    else measure('frames_denied_total', isKnown && agent !== null ? { agent } : {}, count);
+  }
+}
 
 /**
  * Reads the gauges from the databases and the mint shards, never during a request for a ticket. While a
@@ -24,6 +52,8 @@ const readGauges = cached(GAUGES_MS, async (ports, now): Promise<readonly Sample
     attempt(record.sessions.openOf(slugs, MOST_SESSIONS)).then(known),
     attempt(keyring.rows(now)).then(known),
     attempt(control.webhooks.list()).then(known),
+    // Where a dataset is bound, agent workers write points themselves.
+    ports.metricsText === undefined ? undefined : attempt(countSessionEvents(ports)),
   ]);
   const youngest = new Map<string, number>();
   // Newest first: the first key of each state is the youngest.

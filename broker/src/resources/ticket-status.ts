@@ -100,7 +100,7 @@ async function readQuestion(
   const ticket = await findTicket(token, who, question, call);
   if (!ticket.ok) {
     const { reason, detail } = ticket.denial;
-    const line = { ...route, request_id: call.requestId, ...principalFields(who), reason, detail };
+    const line = { ...route, ...principalFields(who), reason, detail };
     ports.log({ event: 'ticket_not_found', ...line });
   }
   return { who, ticket, ...rate };

@@ -77,7 +77,7 @@ function answerOf(
 ): object {
   if (outcome.ok) return outcome.value;
   const { reason, detail, field } = outcome.denial;
-  const line = { ...BATCH_ROUTE, request_id: requestId, index, ...(who && principalFields(who)) };
+  const line = { ...BATCH_ROUTE, index, ...(who && principalFields(who)) };
   ports.log({ event: 'refused', ...line, reason, detail, field });
   return { error: errorOf(outcome.denial, requestId) };
 }

@@ -50,10 +50,14 @@ export const RedeliverRequest = z.strictObject({
 
 const Place = z.strictObject({ createdAt: z.int(), id: z.uuid() });
 
-const view = (row: WebhookRow, through: number) => ({
+/** Path and query of a receiver's address may be a secret, so that readers and the audit log get its origin alone. */
+const addressFor = ({ who }: Call, { url }: WebhookRow): string =>
+  who.principal.permissions.includes('webhooks:write') ? url : new URL(url).origin;
+
+const view = (call: Call, row: WebhookRow, through: number) => ({
   id: row.id,
   name: row.name,
-  url: row.url,
+  url: addressFor(call, row),
   types: row.types,
   audience: row.audience,
   created_by: row.createdBy,
@@ -71,8 +75,12 @@ const view = (row: WebhookRow, through: number) => ({
 const sealedThrough = async ({ record }: BrokerPorts): Promise<number> =>
   (await record.checkpoints.newest())?.through ?? 0;
 
-/** `GET /admin/webhooks`: newest first, each with the state of its deliveries. */
-export const listWebhooks: Handler = async ({ request, ports }) => {
+/**
+ * `GET /admin/webhooks`: newest first, each with the state of its deliveries; without `webhooks:write` only with the origins of
+ * their addresses.
+ */
+export const listWebhooks: Handler = async (call) => {
+  const { request, ports } = call;
   const page = await readPage(request.url, Place);
   if (!page.ok) return page;
   const { after } = page.value;
@@ -83,7 +91,7 @@ export const listWebhooks: Handler = async ({ request, ports }) => {
   const body = pageOf(
     { rows },
     page.value,
-    (row) => view(row, through),
+    (row) => view(call, row, through),
     ({ createdAt, id }) => ({ createdAt, id }),
   );
   return ok({ status: 200, body });
@@ -124,7 +132,7 @@ export const createWebhook: Handler = async (call) => {
   );
   if (created === undefined)
     return err('webhook_limit_reached', { hint: `there are ${MAX_WEBHOOKS}: delete one first` });
-  return ok({ status: 201, body: { ...view(row, seq), secret } });
+  return ok({ status: 201, body: { ...view(call, row, seq), secret } });
 };
 
 /** The first member that contradicts another one, or that the configuration does not allow. */
@@ -195,10 +203,13 @@ export const redeliverWebhook: Handler = async (call) => {
   );
   return moved === undefined
     ? err('webhook_unknown')
-    : ok({ status: 200, body: view({ ...row, seq, attempts: 0, dueAt: now }, through) });
+    : ok({ status: 200, body: view(call, { ...row, seq, attempts: 0, dueAt: now }, through) });
 };
 
-/** `DELETE /admin/webhooks/:id`. A delivery that is under way ends; no other begins. */
+/**
+ * `DELETE /admin/webhooks/:id`. A run of deliveries that is under way notices it when it stores its cursor, so the receiver
+ * may get some more events.
+ */
 export const deleteWebhook: Handler = async (call) => {
   const found = await findWebhook(call);
   if (!found.ok) return found;
@@ -214,7 +225,7 @@ export const deleteWebhook: Handler = async (call) => {
   );
   return deleted === undefined
     ? err('webhook_unknown')
-    : ok({ status: 200, body: view(row, await sealedThrough(call.ports)) });
+    : ok({ status: 200, body: view(call, row, await sealedThrough(call.ports)) });
 };
 
 export const WebhookParams = z.object({ id: z.uuid() });
@@ -226,7 +237,6 @@ async function findWebhook(call: Call): Promise<Outcome<WebhookRow>> {
   return row === undefined ? err('webhook_unknown') : ok(row);
 }
 
-/** Path and query of a receiver's address may be a secret, so that the event has its host alone. */
 const webhookEvent = (
   call: Call,
   type: AuditType,

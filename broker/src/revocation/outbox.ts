@@ -10,6 +10,7 @@ import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { ControlCommand, Receipt } from '@agent-ticket/shared/control.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import type { Measure } from '@agent-ticket/shared/metrics.ts';
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { REVOCATION_CODES, REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
@@ -17,7 +18,6 @@ import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { readTargetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { type AgentWorker, commandedWorkers, type WorkersConfig, workerOf } from '../config/workers.ts';
-import type { Measure } from '../metrics/series.ts';
 import { addReceipts, type SendPorts, sendCommand } from './send-command.ts';
 
 export interface ChangePorts extends SendPorts {
@@ -251,6 +251,16 @@ export async function flushOutbox(ports: ChangePorts, limit = 50): Promise<void>
 export async function keepNumbersAhead({ control, record, clock }: ChangePorts): Promise<void> {
   const copied = await record.revocations.newestRev();
   if (copied > (await control.revocations.newestRev())) await control.revocations.jumpTo(copied, clock());
+}
+
+/**
+ * Whether the record database lacks copies that were delivered: after a restore from a backup. The seal of the audit log
+ * shows no restore to a moment within the minute since the last checkpoint, in which a lock may have been made.
+ */
+export async function lacksCopies({ control, record }: ChangePorts): Promise<boolean> {
+  // In this order: what is delivered meanwhile makes the copies newer, never older.
+  const delivered = await control.revocations.newestCopied();
+  return delivered !== undefined && (await record.revocations.newestRev()) < delivered;
 }
 
 /** Rows of one batch: each costs a write, and one more for each index. */

@@ -11,6 +11,7 @@ import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 import { type AgentRegistry, agentsOf, registryDigest } from '@agent-ticket/shared/registry.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
+import type { Trace } from '@agent-ticket/shared/trace-context.ts';
 import { SignJWT } from 'jose';
 import { type AgentWorker, commandedWorkers, type WorkersConfig } from '../config/workers.ts';
 import type { Keyring } from '../keys/keyring.ts';
@@ -18,8 +19,13 @@ import type { Keyring } from '../keys/keyring.ts';
 export interface SendPorts {
   readonly config: { readonly issuer: string };
   readonly keyring: Pick<Keyring, 'signer'>;
-  /** Passes the signed command to the `/control` of an agent worker. May reject. */
-  readonly sendControl: (worker: AgentWorker, token: string, signal: AbortSignal) => Promise<Response>;
+  /** Passes the signed command to the `/control` of an agent worker, with the trace that it is part of. May reject. */
+  readonly sendControl: (
+    worker: AgentWorker,
+    token: string,
+    signal: AbortSignal,
+    trace?: Trace,
+  ) => Promise<Response>;
   readonly clock: () => number;
   readonly randomId: () => string;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;

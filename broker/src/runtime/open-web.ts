@@ -1,3 +1,4 @@
+import { TRACEPARENT, traceparentOf } from '@agent-ticket/shared/trace-context.ts';
 import { postByFetch } from '../webhooks/post.ts';
 import type { Runtime } from './compose.ts';
 
@@ -9,10 +10,13 @@ import type { Runtime } from './compose.ts';
 export const openWeb = (
   ask: (url: URL, init: RequestInit) => Promise<Response> = (url, init) => fetch(url, init),
 ): Pick<Runtime, 'sendControl' | 'fetch' | 'post' | 'sleep' | 'clock' | 'randomId' | 'randomBytes'> => ({
-  sendControl: (worker, token, signal) =>
+  sendControl: (worker, token, signal, trace) =>
     ask(new URL('/control', worker.url), {
       method: 'POST',
-      headers: { authorization: `Bearer ${token}` },
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(trace === undefined ? {} : { [TRACEPARENT]: traceparentOf(trace) }),
+      },
       redirect: 'manual',
       signal,
     }),

@@ -1,9 +1,9 @@
+import type { Sample } from '@agent-ticket/shared/metrics.ts';
 import type { Anchor } from '../audit/anchor.ts';
 import type { ArchiveStore } from '../audit/archive-store.ts';
 import type { BrokerConfig } from '../config/config.ts';
 import type { CredentialPorts } from '../credentials/authenticate.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import type { Sample } from '../metrics/series.ts';
 import type { ExchangePorts } from '../mint/mint.ts';
 import type { MintPorts } from '../mint/shard.ts';
 import type { Post } from '../webhooks/post.ts';

@@ -14,7 +14,7 @@ import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS } from '../http/rate.ts';
 import { maintainKeys } from '../keys/maintenance.ts';
 import { measureGauges } from '../resources/metrics.ts';
 import { changePolicy, newRevocation } from '../revocation/changes.ts';
-import { flushOutbox, keepNumbersAhead, restoreCopies } from '../revocation/outbox.ts';
+import { flushOutbox, keepNumbersAhead, lacksCopies, restoreCopies } from '../revocation/outbox.ts';
 import { compareRegistries, reconcileSessions } from '../revocation/send-command.ts';
 import { deliverEvents } from '../webhooks/deliver.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -39,7 +39,8 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('registries', ports, () => compareRegistries(ports));
   await step('copies', ports, async () => {
     // Copies of revocations that came after a backup are missing, too, where the log ends earlier.
-    if ((await compareSeal(ports, now)).fault === 'ends_earlier') await restoreCopies(ports);
+    const isRestored = (await compareSeal(ports, now)).fault === 'ends_earlier' || (await lacksCopies(ports));
+    if (isRestored) await restoreCopies(ports);
   });
   await step('checkpoint', ports, () =>
     whileMore(ports, async () => {

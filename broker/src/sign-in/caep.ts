@@ -91,7 +91,7 @@ async function execute(transmitter: CaepTransmitter, claims: Claims, call: Call)
   const { usedTokens } = ports.control;
   const payload = claims.events[SESSION_REVOKED];
   if (payload === undefined) {
-    ports.log({ event: 'security_event_ignored', issuer: transmitter.issuer, request_id: call.requestId });
+    ports.log({ event: 'security_event_ignored', issuer: transmitter.issuer });
     return { outcome: TAKEN };
   }
   const event = SessionRevoked.safeParse(payload);

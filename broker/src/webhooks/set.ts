@@ -47,8 +47,19 @@ interface RevokedSessions {
   readonly by: 'admin' | 'user' | 'system';
 }
 
-const TargetDetails = z.object({ target: z.string().startsWith('principal:') });
+/** A principal, or a service token, whose principal is `token:` and its id. */
+const TargetDetails = z.object({
+  target: z.templateLiteral([z.enum(['principal', 'service-token']), ':', z.string().min(1)]),
+});
+const TokenDetails = z.object({ service_token: z.string().min(1) });
 const LogoutDetails = z.object({ by: z.enum(['logout', 'back-channel']), every_sign_in: z.literal(true) });
+
+const OF_TARGETS: readonly string[] = ['lock.created', 'session.terminated', 'principal.forgotten'];
+
+const split = (target: string): readonly [kind: string, id: string] => {
+  const at = target.indexOf(':');
+  return [target.slice(0, at), target.slice(at + 1)];
+};
 
 /**
  * The principal whose sessions an event of the audit log ended, all of them; `undefined` where it ended none. Events of
@@ -64,9 +75,15 @@ export function revokedSessions({
     if (!logout.success || userId === null) return undefined;
     return { principal: userId, by: logout.data.by === 'logout' ? 'user' : 'system' };
   }
-  if (type !== 'lock.created' && type !== 'session.terminated') return undefined;
+  if (type === 'service_token.revoked') {
+    const token = TokenDetails.safeParse(details);
+    return token.success ? { principal: `token:${token.data.service_token}`, by: 'admin' } : undefined;
+  }
+  if (!OF_TARGETS.includes(type)) return undefined;
   const named = TargetDetails.safeParse(details);
-  return named.success ? { principal: named.data.target.slice('principal:'.length), by: 'admin' } : undefined;
+  if (!named.success) return undefined;
+  const [kind, id] = split(named.data.target);
+  return { principal: kind === 'principal' ? id : `token:${id}`, by: 'admin' };
 }
 
 interface SetSigner {

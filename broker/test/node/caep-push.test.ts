@@ -1,6 +1,7 @@
 import { verifyControl } from '@agent-ticket/shared/control.ts';
 import { AgentSlug, InstanceName, PrincipalId } from '@agent-ticket/shared/names.ts';
 import { CONNECT } from '@agent-ticket/shared/scope.ts';
+import { nameRequest } from '@agent-ticket/shared/trace-context.ts';
 import { verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -85,6 +86,12 @@ const lockAlice = () =>
     target: { kind: 'principal', id: ALICE },
     reason: 'stolen laptop',
   });
+const forgetAlice = async () => {
+  const grant = { subject: ALICE, agent: 'counter', instance: 'main', role: 'viewer', reason: 'a project' };
+  expect((await broker.call(ROOT, 'POST', '/admin/grants', grant)).status).toBe(201);
+  const forgotten = await broker.call(ROOT, 'POST', '/admin/principals/forget', { principal: ALICE });
+  expect(forgotten.status).toBe(200);
+};
 const terminateAlice = () =>
   broker.call(ROOT, 'POST', '/admin/agents/sessions/terminate', {
     principal: ALICE,
@@ -93,7 +100,8 @@ const terminateAlice = () =>
 
 async function signOutAlice(by: 'logout' | 'back-channel' | 'caep', login?: string): Promise<void> {
   const { ports, clock } = broker;
-  const context = { requestId: crypto.randomUUID(), now: clock.now * 1000, ipAddress: null, userAgent: null };
+  const named = nameRequest(new Headers(), crypto.randomUUID());
+  const context = { ...named, now: clock.now * 1000, ipAddress: null, userAgent: null };
   const principal = { id: PrincipalId.parse(ALICE), kind: 'user', issuer: TENANT } as const;
   const who = {
     principal: { ...principal, groups: [], tier: 'free', permissions: [], sources: [] },
@@ -110,6 +118,7 @@ describe('session-revoked is pushed', () => {
     ['the sessions of a person were terminated', terminateAlice, 'admin'],
     ['a person signed out everywhere', () => signOutAlice('logout'), 'user'],
     ['the tenant signed a person out', () => signOutAlice('back-channel'), 'system'],
+    ['a person was forgotten', forgetAlice, 'admin'],
   ])('when %s, once, with the person as the issuer names it', async (_what, act, by) => {
     const { taken } = await pushReceiver();
     expect((await create()).status).toBe(201);
@@ -122,6 +131,29 @@ describe('session-revoked is pushed', () => {
         events: { [REVOKED]: { event_timestamp: at, initiating_entity: by } },
       }),
     ]);
+  });
+
+  it.each<[string, (token: string) => Promise<Response>]>([
+    [
+      'locked',
+      (id) =>
+        broker.call(ROOT, 'POST', '/admin/locks', { target: { kind: 'service-token', id }, reason: 'x' }),
+    ],
+    ['revoked', (id) => broker.call(ROOT, 'DELETE', `/admin/service-tokens/${id}`)],
+    [
+      'told to end its sessions',
+      (id) =>
+        broker.call(ROOT, 'POST', '/admin/agents/sessions/terminate', { service_token: id, reason: 'x' }),
+    ],
+  ])('when a service token was %s, with its principal as the broker names it', async (_what, act) => {
+    const { taken } = await pushReceiver();
+    await create();
+    const wish = { name: 'job', tier: 'free', expires_in: 3600 };
+    const made = await broker.call(ROOT, 'POST', '/admin/service-tokens', wish);
+    const { client_id: id } = z.looseObject({ client_id: z.string() }).parse(await made.json());
+    expect((await act(id)).ok).toBe(true);
+    await minutes(broker, 2);
+    expect(taken).toMatchObject([{ sub_id: { format: 'iss_sub', iss: BROKER, sub: `token:${id}` } }]);
   });
 
   it.each<[string, () => Promise<unknown>]>([

@@ -1,6 +1,7 @@
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import type { RevocationCode } from '@agent-ticket/shared/revocation.ts';
+import { nameRequest } from '@agent-ticket/shared/trace-context.ts';
 import * as z from 'zod';
 import { CLAIM_LAPSES_MS } from '../../src/mint/policy.ts';
 import { signOut } from '../../src/sign-in/sign-out.ts';
@@ -229,7 +230,8 @@ export const KINDS: readonly (readonly [what: string, kind: Kind])[] = [
           method: 'auth0',
         } as const;
         const act = async () => {
-          const context = { requestId: 'r', now: clock.now * 1000, ipAddress: null, userAgent: null };
+          const named = nameRequest(new Headers(), crypto.randomUUID());
+          const context = { ...named, now: clock.now * 1000, ipAddress: null, userAgent: null };
           const request = new Request('https://broker.test/auth/logout');
           const call = { ...context, request, params: {}, who, ports };
           const order = { by: 'logout', principals: [who.principal.id], login: undefined, ends: [] } as const;

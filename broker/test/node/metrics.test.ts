@@ -1,5 +1,6 @@
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { LABELS, measureByPoints, SERIES } from '@agent-ticket/shared/metrics.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { LABELS, measureByPoints, SERIES } from '../../src/metrics/series.ts';
 import { measureGauges } from '../../src/resources/metrics.ts';
 import {
   idOf,
@@ -40,7 +41,8 @@ describe('GET /metrics', () => {
   it('has each series with help and type, and no other line', async () => {
     await broker.mint(ALICE, 'counter');
     const text = await scrape();
-    for (const [name, { help, type }] of Object.entries(SERIES)) {
+    for (const [name, { help, type, source }] of Object.entries(SERIES)) {
+      if (source === 'gate') continue;
       expect(text).toContain(`# HELP ${name} ${help}`);
       expect(text).toContain(`# TYPE ${name} ${type}`);
     }
@@ -131,10 +133,14 @@ describe('points of Analytics Engine', () => {
     const measure = measureByPoints({ writeDataPoint: (point) => void points.push(point) });
     measure('tickets_total', { agent: 'counter', outcome: 'issued' });
     measure('mint_seconds', {}, 0.25);
-    expect(LABELS).toEqual(['outcome', 'code', 'agent', 'kind', 'state']);
+    expect(LABELS).toEqual(['outcome', 'code', 'agent', 'kind', 'state', 'reason']);
     expect(points).toEqual([
-      { indexes: ['tickets_total'], blobs: ['tickets_total', 'issued', '', 'counter', '', ''], doubles: [1] },
-      { indexes: ['mint_seconds'], blobs: ['mint_seconds', '', '', '', '', ''], doubles: [0.25] },
+      {
+        indexes: ['tickets_total'],
+        blobs: ['tickets_total', 'issued', '', 'counter', '', '', ''],
+        doubles: [1],
+      },
+      { indexes: ['mint_seconds'], blobs: ['mint_seconds', '', '', '', '', '', ''], doubles: [0.25] },
     ]);
     expect(() => measureByPoints(undefined)('outbox_waiting', {}, 1)).not.toThrow();
   });
@@ -157,5 +163,64 @@ describe('points of Analytics Engine', () => {
     expect(measured).toEqual(expect.arrayContaining(['sessions_open', 'outbox_waiting', 'webhooks_failing']));
     await measureGauges({ ...ports, metricsText: broker.ports.metricsText }, broker.clock.now * 1000);
     expect(measured.filter((name) => name === 'outbox_waiting')).toHaveLength(1);
+  });
+});
+
+describe('what sessions did is counted from the audit log', () => {
+  const later = async () => {
+    broker.clock.now += 10;
+    return scrape();
+  };
+  const event = (differs: Partial<AuditEvent>) => ({
+    event: {
+      ...{ eventId: crypto.randomUUID(), at: broker.clock.now * 1000, type: 'session.closed' as const },
+      ...{ outcome: 'success' as const, agent: 'counter', ...differs },
+    },
+  });
+  const write = (...events: Partial<AuditEvent>[]) =>
+    broker.ports.record.deliver(events.map(event), broker.clock.now * 1000);
+
+  it('from the first scrape on, each event once', async () => {
+    await write({ code: 'before' });
+    expect(linesOf(await scrape(), 'sessions_closed_total')).toEqual([]);
+    await write(
+      { code: 'client_closed' },
+      { code: 'client_closed' },
+      { type: 'session.renewed' },
+      { type: 'session.renewed', outcome: 'denied', code: 'ticket_used', details: { count: 3 } },
+      { type: 'rpc.denied', outcome: 'denied', details: { frame: 'rpc', count: 59 } },
+      { type: 'rpc.denied', outcome: 'denied', agent: 'of-another-registry' },
+    );
+    const counted = [
+      'sessions_closed_total{reason="client_closed"} 2',
+      'frames_denied_total{agent="counter"} 59',
+      'frames_denied_total{agent=""} 1',
+      'renewals_total{outcome="refused"} 3',
+      'renewals_total{outcome="renewed"} 1',
+    ];
+    expect(await later()).toEqual(expect.arrayContaining(counted));
+    expect(await later()).toEqual(expect.arrayContaining(counted));
+    await write({ code: 'locked' });
+    expect(linesOf(await later(), 'sessions_closed_total')).toEqual([
+      'sessions_closed_total{reason="client_closed"} 2',
+      'sessions_closed_total{reason="locked"} 1',
+    ]);
+  });
+
+  it('and goes on where the numbers of a restored database begin earlier', async () => {
+    await write({ code: 'one' }, { code: 'two' });
+    await scrape();
+    const { auditLog } = broker.ports.record;
+    const last = (await auditLog.bounds())?.last ?? 0;
+    auditLog.bounds = async () => ({ first: 1, last: last - 1 });
+    await later();
+    auditLog.bounds = async () => ({ first: 1, last });
+    expect(linesOf(await later(), 'sessions_closed_total')).toEqual([
+      'sessions_closed_total{reason="two"} 1',
+    ]);
+  });
+
+  it('but requests for sockets that were refused leave no event, so that they have no series here', async () => {
+    expect((await scrape()).filter((line) => line.includes('upgrades_total'))).toEqual([]);
   });
 });

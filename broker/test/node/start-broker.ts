@@ -3,7 +3,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Hono } from 'hono';
 import { AGENTS } from '../../../agents.ts';
 import { readConfig } from '../../src/config/config.ts';
-import { createMeter } from '../../src/metrics/series.ts';
+import { createMeter } from '../../src/metrics/meter.ts';
 import { mintShardInProcess } from '../../src/mint/shard-node.ts';
 import { compose, type Runtime } from '../../src/runtime/compose.ts';
 import type { BrokerPorts } from '../../src/runtime/ports.ts';

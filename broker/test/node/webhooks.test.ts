@@ -282,6 +282,17 @@ describe('at least once', () => {
       .length;
 });
 
+it('the path of an address may be a secret: only callers who may change webhooks read it', async () => {
+  await createWebhook(broker, { url: `${RECEIVER}/T00/secret` });
+  const addressFor = async (permissions: readonly string[]) => {
+    const list = await broker.call({ sub: 'reader', permissions }, 'GET', '/admin/webhooks');
+    return z.object({ items: z.tuple([z.looseObject({ url: z.string() })]) }).parse(await list.json())
+      .items[0].url;
+  };
+  expect(await addressFor(['audit:read'])).toBe('https://receiver.test');
+  expect(await addressFor(['audit:read', 'webhooks:write'])).toBe(`${RECEIVER}/T00/secret`);
+});
+
 describe('the secret', () => {
   it('opens for one webhook alone, and after a change of the key-encryption key', async () => {
     const { taken } = await withReceiver();

@@ -2,9 +2,10 @@ import { Argument, type Command, Option } from '@commander-js/extra-typings';
 import type { ExitCode, Terminal } from '../command.ts';
 import { addExample } from '../command-tree.ts';
 import { profileName, rows } from '../option-values.ts';
+import { CHECK_GROUPS, conformance } from '../probe/conformance.ts';
+import { probe } from '../probe/probe.ts';
 import { connect } from './connect.ts';
 import { operationOf } from './operation.ts';
-import { probe } from './probe.ts';
 import { type ApiRow, type Common, fieldsOf, isPaged, textOf } from './row.ts';
 import { API_ROWS } from './rows.ts';
 import { runRow } from './run-row.ts';
@@ -84,15 +85,22 @@ export function addApiCommands(at: CommandAt, act: Act, now: () => number): void
 
   at(
     'probe',
-    'Check that a deployment admits a valid ticket once and refuses invalid ones. Opens one session.',
+    'Check that a deployment admits a valid ticket once and refuses invalid ones. Opens one session. With --conformance: all that the documentation requires of a broker and its gate.',
     'probe counter demo',
   )
     .argument('<agent>', 'slug of an agent that this credential may connect to', ticketMember('agent'))
     .argument('[instance]', 'name of the instance; left out: default', ticketMember('instance'))
+    .option('--conformance', 'every check of the conformance kit, in about a minute')
+    .addOption(new Option('--group <groups...>', 'only these checks of the kit').choices(CHECK_GROUPS))
     .option(...PROFILE_OPTION)
     .option(...JSON_OPTION)
-    .action(async (agent, instance, options) => {
-      await act((terminal) => probe({ ...options, agent, instance, json: options.json ?? false }, terminal));
+    .action(async (agent, instance, { conformance: isWhole, group: groups, json = false, ...options }) => {
+      const asked = { ...options, agent, instance, json };
+      await act((terminal) =>
+        isWhole || groups !== undefined
+          ? conformance({ ...asked, groups: groups ?? [] }, terminal)
+          : probe(asked, terminal),
+      );
     });
 
   at(

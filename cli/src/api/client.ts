@@ -104,7 +104,8 @@ const unreachable = ({ broker }: Access, method: string): UsageError =>
     { code: 'UNREACHABLE' },
   );
 
-async function refusalOf(response: Response, access: Access, terminal: Terminal): Promise<UsageError> {
+/** What to throw for an answer that is no success. */
+export async function refusalOf(response: Response, access: Access, terminal: Terminal): Promise<UsageError> {
   const { status } = response;
   const read = ErrorBody.safeParse(parseJson((await textOf(response)) ?? ''));
   if (!read.success) return notBroker(access, status);

@@ -1,3 +1,4 @@
+import { UsageError } from '../command.ts';
 import { eventNumber } from '../option-values.ts';
 import { acceptRestore } from './accept-restore.ts';
 import { auditReturned } from './audit-returned.ts';
@@ -95,6 +96,21 @@ export const LOG_ROWS: readonly ApiRow[] = [
     call: 'POST /admin/webhooks',
     example: 'webhooks create siem https://siem.example.com/events --types ticket.denied,lock.created',
     places: ['name', 'url'],
+    differs: {
+      authorization: {
+        member: 'authorization',
+        flag: '--authorization-from <variable>',
+        about: 'environment variable with the value of `Authorization` for a receiver of tokens',
+        read: (text) => text,
+      },
+    },
+    adjust({ authorization: variable, ...rest }, environment) {
+      if (variable === undefined) return rest;
+      const value = environment[String(variable)];
+      if (!value)
+        throw new UsageError(`The environment has no ${variable}: set it to the value of Authorization.`);
+      return { ...rest, authorization: value };
+    },
   },
   { words: 'webhooks test', call: 'POST /admin/webhooks/{id}/test', example: 'webhooks test 8d1f…' },
   {

@@ -49,8 +49,8 @@ export interface ApiRow {
   readonly differs?: Readonly<Record<string, Field | null>>;
   /** Words that are no member of the call. */
   readonly more?: readonly Field[];
-  /** The members as the API wants them. */
-  readonly adjust?: (members: Members) => Members;
+  /** The members as the API wants them. Throws a `UsageError`. */
+  readonly adjust?: (members: Members, environment: Terminal['environment']) => Members;
   /** Of a list; left out: the answer is one object. */
   readonly columns?: readonly Column[];
   /** Shows the object, and answers the exit code; left out: a line for each member, and what its receipt says. */
@@ -167,6 +167,7 @@ export function membersOf(
   row: ApiRow,
   words: readonly unknown[],
   options: Readonly<Record<string, unknown>>,
+  environment: Terminal['environment'],
 ): Members {
   const fields = fieldsOf(row);
   const given: readonly (readonly [Field, unknown])[] = [
@@ -180,7 +181,7 @@ export function membersOf(
         : [[typeof value === 'string' ? (memberFor?.(value) ?? member) : member, value]],
     ),
   );
-  return row.adjust?.(members) ?? members;
+  return row.adjust?.(members, environment) ?? members;
 }
 
 /** As commander names an option: `--expires-in` is `expiresIn`. */

@@ -35,7 +35,7 @@ describe.each(API_ROWS.map((row) => [row.words, row] as const))('%s', (_words, r
 
   it('sends each argument and option, and fills its path', () => {
     const words = places.map(({ flag }) => wordFor(flag));
-    const { params, body = {} } = requestOf(operation, membersOf(row, words, given));
+    const { params, body = {} } = requestOf(operation, membersOf(row, words, given, { word: 'Bearer x' }));
     const inPath = operation.members.filter((each) => each.in === 'path');
     expect(Object.keys(params.path)).toEqual(inPath.map(({ name }) => name));
     const own = row.more?.length ?? 0;
@@ -100,4 +100,14 @@ it('every command has an example of itself, and every group one of a command in 
   expect(
     commands.filter(({ words, example }) => example?.startsWith(`agent-ticket ${words}`) !== true),
   ).toEqual([]);
+});
+
+it('the authorization of a receiver comes from the environment, and is no word of the command', () => {
+  const row = API_ROWS.find(({ words }) => words === 'webhooks create');
+  if (row === undefined) throw new Error('no such command');
+  const given = { audience: 'a', authorizationFrom: 'PARTNER' };
+  const members = (environment: Record<string, string>) =>
+    membersOf(row, ['siem', 'https://siem.example.com'], given, environment);
+  expect(members({ PARTNER: 'Bearer x' })).toMatchObject({ authorization: 'Bearer x' });
+  expect(() => members({})).toThrow('The environment has no PARTNER');
 });

@@ -14,7 +14,7 @@ export async function runRow(
   common: Common,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const members = membersOf(row, words, options);
+  const members = membersOf(row, words, options, terminal.environment);
   if (row.run !== undefined) return row.run(members, common, terminal);
   const access = await findAccess(common.profile, terminal);
   const operation = operationOf(row.call);

@@ -1,9 +1,9 @@
 import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import * as z from 'zod';
 import { accessOf, authorization } from '../api/access.ts';
-import { probe } from '../api/probe.ts';
 import { type Terminal, UsageError } from '../command.ts';
 import { firstAgent } from '../doctor/facts.ts';
+import { probe } from '../probe/probe.ts';
 import { readProfile } from '../sign-in/profile.ts';
 import { type Answer, answerOf } from './answer.ts';
 import type { Run, Step } from './step.ts';

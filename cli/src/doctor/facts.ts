@@ -3,8 +3,8 @@ import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
 import { type Access, authorization } from '../api/access.ts';
-import { type Seen, show } from '../api/probe.ts';
 import type { Terminal } from '../command.ts';
+import { type Seen, show } from '../probe/socket.ts';
 
 /** An answer over HTTP, of any kind. */
 export interface Reply {
@@ -39,7 +39,7 @@ export interface Facts {
   /** Of the agent's address, without a ticket. */
   readonly agentWorker: Reply | undefined;
   /** Of a socket with the ticket. */
-  readonly socket: Seen | undefined;
+  readonly socket: Pick<Seen, 'admitted' | 'code' | 'text'> | undefined;
   /** The origin of pages that is asked about. */
   readonly origin: string | undefined;
   readonly brokerPreflight: Reply | undefined;

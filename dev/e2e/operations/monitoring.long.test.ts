@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createMeter, type Sample } from '@agent-ticket/broker/src/metrics/series.ts';
+import { createMeter } from '@agent-ticket/broker/src/metrics/meter.ts';
+import type { Sample } from '@agent-ticket/shared/metrics.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
@@ -49,6 +50,9 @@ describe.skipIf(!isInstalled)('alerts and dashboard', () => {
     meter.measure('revocations_total', { kind: 'any' });
     meter.measure('revocation_close_seconds', {}, 0.3);
     meter.measure('key_fetches_total', { outcome: 'success' });
+    meter.measure('sessions_closed_total', { reason: 'client_closed' });
+    meter.measure('frames_denied_total', { agent: 'counter' }, 19);
+    meter.measure('renewals_total', { outcome: 'renewed' });
     return meter.text(gauges);
   };
   const broker = createServer((_request, answer) => {

@@ -235,6 +235,11 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     work: ({ revocations }) => revocations.newestRev(),
     by: ['revocations_rev_unique'],
   },
+  {
+    what: 'the newest number of a copy',
+    work: ({ revocations }) => revocations.newestCopied(),
+    by: ['revocations_rev_unique'],
+  },
   ...pages<ControlStore, typeof CURSOR>(
     'locks, newest first',
     CURSOR,

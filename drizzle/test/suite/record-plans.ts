@@ -302,6 +302,12 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     sorts: true,
   },
   {
+    what: 'events of sessions that arrived after a number',
+    work: ({ stats }) => stats.sessionEvents(100, 200),
+    by: [],
+    sorts: true,
+  },
+  {
     what: 'sessions that were live at a moment',
     work: ({ stats }) => stats.liveAt([NOW - MINUTE], MINUTE, NOW),
     by: ['agent_sessions_newest'],

@@ -61,6 +61,34 @@ export function describeStats(open: OpenDatabases): void {
       ]);
     });
 
+    it('of events of sessions are of those between two numbers, each refusal that an event counts', async () => {
+      const refused = { outcome: 'denied', agent: 'counter' } as const;
+      await write(
+        { type: 'session.closed', agent: 'counter', code: 'before' },
+        { type: 'session.closed', agent: 'counter', code: 'client_closed' },
+        { type: 'session.closed', agent: 'counter', code: 'client_closed' },
+        { type: 'session.renewed', agent: 'counter' },
+        { type: 'session.renewed', ...refused, code: 'ticket_used', details: { count: 4 } },
+        { type: 'rpc.denied', ...refused, code: 'frame_scope_missing', details: { frame: 'rpc' } },
+        { type: 'rpc.denied', ...refused, code: 'frame_scope_missing', details: { frame: 'rpc', count: 59 } },
+        { type: 'rpc.denied', ...refused, code: 'own', details: { count: '1000000' } },
+        { type: 'ticket.issued', agent: 'counter' },
+        { type: 'session.closed', agent: 'counter', code: 'after' },
+      );
+      const rows = await stats.sessionEvents(1, 9);
+      expect(
+        rows
+          .map(({ type, outcome, code, agent, count }) => `${type} ${outcome} ${code} ${agent} ${count}`)
+          .sort(),
+      ).toEqual([
+        'rpc.denied denied frame_scope_missing counter 60',
+        'rpc.denied denied own counter 1',
+        'session.closed success client_closed counter 2',
+        'session.renewed denied ticket_used counter 4',
+        'session.renewed success null counter 1',
+      ]);
+    });
+
     it('of live sessions are those that began before a moment and had not ended', async () => {
       const sessions = [
         { startedAt: NOW - 2 },

@@ -8,7 +8,7 @@ import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { clientAddress, isForwardedTls } from '../../http/client-address.ts';
-import { createMeter } from '../../metrics/series.ts';
+import { createMeter } from '../../metrics/meter.ts';
 import { mintShardInProcess } from '../../mint/shard-node.ts';
 import { isLocal } from '../../webhooks/receiver-url.ts';
 import { compose } from '../compose.ts';

@@ -60,13 +60,18 @@ export async function startBroker(settings: Settings): Promise<BrokerProcess> {
 /** A folder with both databases made, and a service token in them. */
 export async function newHome(wish: TokenWish = {}): Promise<{ folder: string; token: ServiceToken }> {
   const folder = await makeFolder();
+  return { folder, token: await makeDatabases(folder, wish) };
+}
+
+/** Makes both databases in a folder. Answers a service token in them. */
+export async function makeDatabases(folder: string, wish: TokenWish = {}): Promise<ServiceToken> {
   await (await openRecord(`file:${folder}/record.db`)).close();
   const control = await openControl(`file:${folder}/control.db`);
   const pepper = new Uint8Array(base64url.decode(SETTINGS.TOKEN_PEPPER));
   const token = await insertServiceToken(control.store, pepper, wish);
   await insertGrant(control.store, `token:${token.id}`, 'counter', 'admin');
   await control.close();
-  return { folder, token };
+  return token;
 }
 
 export const mintAt = (url: string, token: ServiceToken, headers: Settings = {}): Promise<Response> =>

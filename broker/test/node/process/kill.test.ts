@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { eventsIn, mintAt, newHome, settingsIn, startBroker } from './broker-process.ts';
 
 const Minted = z.object({ jti: z.uuid() });
-const ROUNDS = 5;
+/** `npm run test:long` kills more of them. */
+const ROUNDS = Number(process.env.KILLS ?? 5);
 const CALLERS = 20;
 
 it('a process that is killed at any moment leaves the event of every ticket that it answered', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { paceLog } from './paced-log.ts';
+import { paceLog, paceMeasure } from './pace.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -53,4 +53,23 @@ test('a bug or an outage is never counted away', () => {
   const { lines, log } = open();
   for (let n = 0; n < 50; n += 1) log({ event: 'bug' });
   expect(lines).toHaveLength(50);
+});
+
+test('a flood of requests is twenty points a second, and no request is lost', () => {
+  const points: [string, object, number][] = [];
+  const time = { ms: 1_000_000 };
+  const measure = paceMeasure(
+    (name, labels = {}, value = 1) => points.push([name, labels, value]),
+    () => time.ms,
+  );
+  for (let n = 0; n < 1020; n += 1)
+    measure('upgrades_total', { outcome: 'denied', code: n % 2 === 0 ? 'ticket_missing' : 'ticket_used' });
+  expect(points).toHaveLength(20);
+  time.ms += 1_000;
+  measure('upgrades_total', { outcome: 'admitted' });
+  expect(points.slice(20)).toEqual([
+    ['upgrades_total', { outcome: 'denied', code: 'ticket_missing' }, 500],
+    ['upgrades_total', { outcome: 'denied', code: 'ticket_used' }, 500],
+    ['upgrades_total', { outcome: 'admitted' }, 1],
+  ]);
 });

@@ -1,0 +1,148 @@
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
+import * as z from 'zod';
+import type { Terminal } from '../command.ts';
+
+/** What a client presents to open a socket. */
+export interface Presentation {
+  readonly url: string;
+  readonly protocols: readonly string[];
+  /** Those that a browser's script may not choose, such as `Origin`. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The outcome of an attempt to open a socket. */
+export interface Seen {
+  readonly admitted: boolean;
+  /** Of a refusal: the close code and its reason. Undefined where there was no WebSocket at all. */
+  readonly code?: number;
+  readonly reason?: string;
+  /** The subprotocol and the extensions that the answer names; empty: none. */
+  readonly protocol: string;
+  readonly extensions: string;
+  readonly text: string;
+}
+
+/** A socket that was not closed until then was admitted. A refusal closes at once. */
+const ADMITTED_MS = 5_000;
+/** A frame that does not come until then does not come. */
+const FRAME_MS = 15_000;
+/** The client's own close event waits until the connection ends, which servers delay by some seconds. */
+const CLOSE_MS = 30_000;
+
+export interface Closed {
+  readonly code: number;
+  readonly reason: string;
+}
+
+const Frame = z.record(z.string(), z.unknown());
+export type Frame = z.infer<typeof Frame>;
+
+/** An open socket, with every frame from the first on. */
+export interface Socket {
+  readonly frames: readonly Frame[];
+  /** Whether there is a WebSocket. A refused one is open for a moment, too. */
+  opened(): Promise<boolean | undefined>;
+  /** Answers once it is admitted or refused. */
+  seen(): Promise<Seen>;
+  send(frame: string | Uint8Array<ArrayBuffer> | object): void;
+  /** The first frame, seen or to come, that is like this; undefined where none comes. */
+  find(isWanted: (frame: Frame) => boolean): Promise<Frame | undefined>;
+  /** Undefined where it stays open. */
+  closed(): Promise<Closed | undefined>;
+  close(code?: number): void;
+}
+
+/** Opens a socket, which its caller closes. */
+export function open(
+  { url, protocols, headers }: Presentation,
+  terminal: Pick<Terminal, 'openSocket' | 'wait'>,
+): Socket {
+  const socket = terminal.openSocket(url, protocols, headers);
+  const frames: Frame[] = [];
+  const wanted = new Set<() => void>();
+  const state: { isOpen: boolean; closed: Closed | undefined } = { isOpen: false, closed: undefined };
+  const tell = (): void => {
+    for (const look of wanted) look();
+  };
+  socket.addEventListener('open', () => {
+    state.isOpen = true;
+    tell();
+  });
+  socket.addEventListener('message', ({ data }) => {
+    const frame = Frame.safeParse(parseJson(String(data)));
+    frames.push(frame.data ?? {});
+    tell();
+  });
+  socket.addEventListener('close', ({ code, reason }) => {
+    state.closed = { code, reason };
+    tell();
+  });
+  /** The first result that is not undefined, or undefined after so many ms. */
+  const until = <Result>(look: () => Result | undefined, ms: number): Promise<Result | undefined> =>
+    new Promise((resolve) => {
+      const over = new AbortController();
+      const end = (result: Result | undefined): void => {
+        over.abort();
+        wanted.delete(attempt);
+        resolve(result);
+      };
+      const attempt = (): void => {
+        const result = look();
+        if (result !== undefined) end(result);
+      };
+      wanted.add(attempt);
+      attempt();
+      if (!over.signal.aborted)
+        void terminal.wait(ms, over.signal).then(() => over.signal.aborted || end(undefined));
+    });
+
+  return {
+    frames,
+    send: (frame) =>
+      socket.send(typeof frame === 'string' || frame instanceof Uint8Array ? frame : JSON.stringify(frame)),
+    find: (isWanted) => until(() => frames.find(isWanted) ?? (state.closed && null), FRAME_MS).then(noNull),
+    opened: () => until(() => (state.closed === undefined ? state.isOpen || undefined : false), FRAME_MS),
+    closed: () => until(() => state.closed, CLOSE_MS),
+    close: (code = 1000) => socket.close(code),
+    async seen() {
+      await until(() => state.closed ?? (frames.length > 0 || undefined), ADMITTED_MS);
+      const { isOpen, closed } = state;
+      const answer = { protocol: socket.protocol ?? '', extensions: socket.extensions ?? '' };
+      if (isOpen && (frames.length > 0 || closed === undefined))
+        return { ...answer, admitted: true, text: 'admitted' };
+      return isOpen && closed !== undefined
+        ? { ...answer, ...closed, admitted: false, text: `closed with ${closed.code} ${closed.reason}` }
+        : { ...answer, admitted: false, text: NO_SOCKET };
+    },
+  };
+}
+
+const NO_SOCKET = 'no WebSocket: something before the agent worker answered';
+
+export const ofType =
+  (type: string) =>
+  (frame: Frame): boolean =>
+    frame.type === type;
+
+/** Whether a session answers a ping: after all frames that were sent before it. */
+export async function isOpen(socket: Socket): Promise<boolean> {
+  const before = socket.frames.length;
+  socket.send({ type: 'ticket.ping' });
+  const isPong = ofType('ticket.pong');
+  return (
+    (await socket.find((frame) => socket.frames.indexOf(frame) >= before && isPong(frame))) !== undefined
+  );
+}
+
+const noNull = <Value>(value: Value | null | undefined): Value | undefined => value ?? undefined;
+
+/** Opens a socket, notes whether it is admitted, and closes it. */
+export async function show(
+  presentation: Presentation,
+  terminal: Pick<Terminal, 'openSocket' | 'wait'>,
+): Promise<Seen> {
+  const socket = open(presentation, terminal);
+  const seen = await socket.seen();
+  if (seen.admitted) socket.close();
+  return seen;
+}

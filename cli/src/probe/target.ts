@@ -1,0 +1,203 @@
+import type { Ticket } from '@agent-ticket/broker/src/openapi/generated-types.ts';
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
+import { generateKeyPair, type JWK } from 'jose';
+import * as z from 'zod';
+import { type Access, authorization, findAccess } from '../api/access.ts';
+import { refusalOf } from '../api/client.ts';
+import { type Terminal, UsageError } from '../command.ts';
+import { decode, type Good, partsOf } from './bad-tickets.ts';
+import { isOpen, open, type Presentation, type Seen, type Socket, show } from './socket.ts';
+
+export interface Asked {
+  readonly agent: string;
+  readonly instance?: string | undefined;
+  readonly profile?: string | undefined;
+}
+
+/** What a run has written into the deployment, beside the log. */
+export interface Written {
+  tickets: number;
+  sessions: number;
+  revocations: number;
+}
+
+/** A request, without the credential unless `own` says so. */
+export interface Request {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+}
+
+/** An answer over HTTP, read to its end. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** Undefined where the text is no JSON. */
+  readonly body: unknown;
+}
+
+async function readAnswer(response: Response): Promise<Answer> {
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, body: parseJson(text) };
+}
+
+export type Minted = Pick<Ticket, 'ticket' | 'url' | 'protocols' | 'jti' | 'scope' | 'agent' | 'instance'>;
+const Minted: z.ZodType<Minted> = z.object({
+  ticket: z.string(),
+  url: z.string(),
+  protocols: z.tuple([z.literal('agent-ticket.v1'), z.string()]),
+  jti: z.string(),
+  scope: z.string(),
+  agent: z.string(),
+  instance: z.string(),
+});
+const KeySet = z.object({ keys: z.array(z.looseObject({ kid: z.string(), kty: z.string() })) });
+
+/** A deployment, the credential to try it with, and one good ticket that no check uses up. */
+export interface Target {
+  readonly broker: string;
+  /** Headers of the credential. */
+  readonly own: Readonly<Record<string, string>>;
+  /** Undefined where the credential is no service token. */
+  readonly client: { readonly id: string; readonly secret: string } | undefined;
+  readonly good: Good;
+  readonly scope: readonly string[];
+  /** Of the instance, for plain requests. */
+  readonly httpUrl: string;
+  readonly written: Written;
+  readonly now: () => number;
+  readonly wait: (ms: number) => Promise<void>;
+  readonly randomName: () => string;
+  /** Of the broker by a path, or of any address. Waits where the limit of the caller asks for it. */
+  readonly ask: (address: string, request?: Request) => Promise<Answer>;
+  readonly mint: (members?: object) => Promise<Minted>;
+  readonly show: (presentation: Presentation) => Promise<Seen>;
+  /** A session, or what refused it. Its caller closes it. */
+  readonly open: (
+    presentation: Presentation,
+  ) => Promise<{ readonly socket: Socket } | { readonly refused: string }>;
+}
+
+/** Finds the deployment by the credential's own broker, and mints the good tickets. */
+export async function findTarget(asked: Asked, life: number, terminal: Terminal): Promise<Target> {
+  const access = await findAccess(asked.profile, terminal);
+  const own = await authorization(access);
+  const written: Written = { tickets: 0, sessions: 0, revocations: 0 };
+  const ask = asker(access, terminal);
+  const mint = async (members: object = {}): Promise<Minted> => {
+    const { agent, instance } = asked;
+    const wanted = { agent, ...(instance !== undefined && { instance }), expires_in: life, ...members };
+    const answer = await ask('/tickets', {
+      ...{ method: 'POST', headers: { ...own, 'content-type': 'application/json' } },
+      body: JSON.stringify(wanted),
+    });
+    const minted = Minted.safeParse(answer.body);
+    if (answer.status !== 201 || !minted.success) {
+      const { status, headers, text } = answer;
+      throw await refusalOf(new Response(text, { status, headers }), access, terminal);
+    }
+    written.tickets += 1;
+    return minted.data;
+  };
+  const { ticket, url, agent, instance, scope } = await mint();
+  const { kid } = decode(partsOf(ticket)[0]);
+  const keys = KeySet.safeParse((await ask('/.well-known/jwks.json')).body).data?.keys ?? [];
+  const published: JWK = keys.find((key) => key.kid === kid) ?? { kty: 'none' };
+  const bare = url.replace(/\?.*$/, '');
+  return {
+    ...{ broker: access.broker, own, written, ask, mint, now: terminal.now },
+    client:
+      access.credential?.kind === 'service-token'
+        ? { id: access.credential.clientId, secret: access.credential.clientSecret }
+        : undefined,
+    good: {
+      ...{ ticket, agent, instance, url: bare, published },
+      httpTicket: (await mint({ transport: 'http' })).ticket,
+      stranger: await generateKeyPair('ES256', { extractable: true }),
+    },
+    scope: scope.split(' '),
+    httpUrl: bare.replace(/^ws/, 'http'),
+    wait: (ms) => terminal.wait(ms),
+    randomName: () =>
+      `probe-${[...terminal.randomBytes(8)].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`,
+    async show(presentation) {
+      const seen = await show(presentation, terminal);
+      if (seen.admitted) written.sessions += 1;
+      return seen;
+    },
+    async open(presentation) {
+      const socket = open(presentation, terminal);
+      // A refused socket closes at once, and answers nothing. One that may not read is silent without a question.
+      if ((await socket.opened()) === true && (await isOpen(socket))) {
+        written.sessions += 1;
+        return { socket };
+      }
+      socket.close();
+      return { refused: (await socket.seen()).text };
+    },
+  };
+}
+
+/** Longer than any limit's window but that of instance names. */
+const PATIENCE_S = 61;
+
+/** A 429 whose wait is short is no answer to the question: the kit asks more than a person does. */
+const asker =
+  ({ broker }: Access, terminal: Terminal): Target['ask'] =>
+  async (address, request = {}) => {
+    const url = address.startsWith('/') ? `${broker.replace(/\/$/, '')}${address}` : address;
+    for (let tries = 0; ; tries += 1) {
+      const answer = await readAnswer(await fetchOf(url, request, terminal));
+      const seconds = Number(answer.headers.get('retry-after') ?? Number.NaN);
+      if (answer.status !== 429 || tries > 1 || !(seconds <= PATIENCE_S)) return answer;
+      terminal.err(`The limit of this credential is reached; waiting ${seconds} s …\n`);
+      await terminal.wait(seconds * 1000);
+    }
+  };
+
+async function fetchOf(url: string, request: Request, terminal: Terminal): Promise<Response> {
+  try {
+    return await terminal.fetch(url, request);
+  } catch (error) {
+    // A fetch without a connection rejects with this class.
+    if (!(error instanceof TypeError)) throw error;
+    throw new UsageError(
+      `${url} does not answer. Check the address and the network, then repeat the command.`,
+      {
+        code: 'UNREACHABLE',
+      },
+    );
+  }
+}
+
+/** The members of a request, changed in one place. A refusal makes no ticket. */
+export const postTicket = (
+  { ask, own, good }: Target,
+  members: object | string | Uint8Array<ArrayBuffer>,
+  headers: Readonly<Record<string, string>> = {},
+  address = '/tickets',
+): Promise<Answer> =>
+  ask(address, {
+    method: 'POST',
+    headers: { ...own, 'content-type': 'application/json', ...headers },
+    body:
+      typeof members === 'string' || members instanceof Uint8Array
+        ? members
+        : JSON.stringify({ agent: good.agent, instance: good.instance, ...members }),
+  });
+
+export type Form = Readonly<Record<string, string>> | string[][];
+
+/** A form of OAuth, by the credential unless other headers are given. */
+export const postForm = (
+  { ask, own }: Target,
+  address: string,
+  form: Form,
+  headers: Readonly<Record<string, string>> = own,
+): Promise<Answer> =>
+  ask(address, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    body: new URLSearchParams(Array.isArray(form) ? form : { ...form }).toString(),
+  });

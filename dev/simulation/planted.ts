@@ -1,0 +1,47 @@
+import type { Planted } from './hooks.ts';
+
+/** Faults that the product once had, each as a change of its present code. The simulation finds each of them. */
+export const PLANTED: readonly (Planted & { readonly name: string })[] = [
+  {
+    // A row of the outbox went when the agent worker had answered, though the record database had not taken its event.
+    name: 'outbox-forgets',
+    file: 'broker/src/revocation/outbox.ts',
+    original: 'if (isRecorded && isDone(receipt)) {',
+    replacement: 'if (isDone(receipt)) {',
+  },
+  {
+    // A late retry of a lock ended sessions that were opened after its lift.
+    name: 'lift-overtaken',
+    file: 'agent-worker/src/ticketed/commands.ts',
+    original: 'return !isDecidedLater && isHit(',
+    replacement: 'return isHit(',
+  },
+  {
+    // Of two rotations at once each made a key, and both were pending.
+    name: 'two-pending-keys',
+    file: 'broker/src/keys/changes.ts',
+    original: '  const generation = nextGeneration(await keyring.rows(now));\n  const signer',
+    replacement: '  const signer',
+  },
+  {
+    // After a restore of the record database the copies of later revocations were missing.
+    name: 'copies-not-restored',
+    file: 'broker/src/runtime/scheduled.ts',
+    original: "if ((await compareSeal(ports, now)).fault === 'ends_earlier') await restoreCopies(ports);",
+    replacement: '',
+  },
+  {
+    // A session that ended while it was handed over counted as recorded with its end.
+    name: 'end-acknowledged-early',
+    file: 'drizzle/object/sessions.ts',
+    original: 'change({ ...session, recorded: version });',
+    replacement: 'change({ ...session, recorded: session.version });',
+  },
+  {
+    // An object that was evicted forgot which tickets were burned.
+    name: 'burns-forgotten',
+    file: 'agent-worker/src/ticketed/admission.ts',
+    original: "if (burnStore(sql).sessionOf(claims.jti) !== undefined) return err('ticket_used');",
+    replacement: '',
+  },
+];
