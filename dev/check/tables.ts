@@ -20,6 +20,7 @@ import { AGENTS } from '../../agents.ts';
 import { boundTexts, spreadText } from '../bench/report.ts';
 import { readStored } from '../bench/stored.ts';
 import { CLAUSE_TABLES } from '../clauses/render.ts';
+import { licencesOf, readLockfile } from '../pack/licences.ts';
 import { ROOT } from '../quiet-environment.ts';
 import { auditTypes, claimLimits, exposure, keyStates, metrics, policyRules } from './described-tables.ts';
 import { code, table } from './markdown.ts';
@@ -181,6 +182,12 @@ const conformanceChecks = (): string =>
     ),
   );
 
+const licences = (): string =>
+  table(
+    ['licence', 'packages'],
+    licencesOf(readLockfile()).map(([licence, names]) => [licence, names.join(', ')]),
+  );
+
 /** Generators of the content between `<!-- generated: NAME -->` and `<!-- end generated -->`. */
 export const GENERATORS: Readonly<Record<string, () => string>> = {
   errors,
@@ -208,4 +215,5 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   ...SOURCE_TABLES,
   'conformance-checks': conformanceChecks,
   ...CLAUSE_TABLES,
+  licences,
 };

@@ -42,7 +42,7 @@ async function emptyRegistry(): Promise<{ readonly url: string; readonly request
 }
 
 describe('the workflow of a release', () => {
-  it('has nothing but the programs that tests need and npm scripts that exist as its own steps, in the order test, check, pack, publish', async () => {
+  it('has nothing but the programs that tests need and npm scripts that exist as its own steps, in the order test, check, audit, pack, publish', async () => {
     const { scripts } = Root.parse(JSON.parse(await readFile(`${ROOT}package.json`, 'utf8')));
     const [programs = '', install, ...others] = steps;
     expect(programs).toMatch(/^sudo apt-get /);
@@ -55,7 +55,7 @@ describe('the workflow of a release', () => {
     expect(packages.filter((name) => !programs.split(' ').includes(name))).toEqual([]);
     expect(install).toBe('npm ci');
     const names = others.map((step) => /^npm run ([\w:]+)$/.exec(step)?.[1] ?? step);
-    expect(names).toEqual(['test:ci', 'check', 'pack', 'release:sbom', 'release:publish']);
+    expect(names).toEqual(['test:ci', 'check', 'release:audit', 'pack', 'release:sbom', 'release:publish']);
     expect(names.filter((name) => scripts[name] === undefined)).toEqual([]);
   });
 
