@@ -34,6 +34,9 @@ export default defineConfig({
                 ALLOWED_ORIGINS: 'https://app.test, https://app.agents.test, http://app.agents.test',
                 TEST_MIGRATIONS: await readD1Migrations(RECORD_MIGRATIONS),
                 TEST_CORPUS: readCorpus(process.env),
+                // Bindings are the environment of a test.
+                ...(process.env.PROPERTY_RUNS && { PROPERTY_RUNS: process.env.PROPERTY_RUNS }),
+                ...(process.env.PROPERTY_SEED && { PROPERTY_SEED: process.env.PROPERTY_SEED }),
               },
               // The broker of these tests lives beside them, so that each can say what it answers.
               serviceBindings: {

@@ -8,6 +8,8 @@ const stack = {
   // One after the other in one process: the files share a stack, and two cores.
   fileParallelism: false,
   isolate: false,
+  // Of the tests that say so: they wait for servers that say no more.
+  maxConcurrency: 24,
   // Not at once with projects that may have more workers.
   sequence: { groupOrder: 1 },
 };

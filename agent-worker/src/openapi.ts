@@ -74,7 +74,8 @@ const CONTROL: Readonly<Record<string, GateAnswers>> = {
     summary: 'Take a command of the broker, a JWT that the broker signed',
     description: 'For the broker alone. Commands are idempotent.',
     answers: { 200: Receipt, 202: Receipt },
-    errors: [401],
+    // An upgrade is a GET, whatever its method says.
+    errors: [401, 405],
     security: [{ command: [] }],
   },
 };

@@ -55,7 +55,7 @@ export function createApp(ports: BrokerPorts, routes: readonly Route[] = ROUTES)
   app.notFound((c) =>
     // Relative, since a broker may be below a path.
     c.req.path === '/console/'
-      ? c.redirect('../console', 308)
+      ? respond({ status: 308, headers: { location: '../console' } }, ports.randomId())
       : refused(c, { reason: 'route_unknown' }, ports),
   );
   return app;

@@ -21,6 +21,8 @@ describe('the console', () => {
   it('is found by its address with a slash at the end, too', async () => {
     const { status, headers } = await call('/console/');
     expect([status, headers.get('location')]).toEqual([308, '../console']);
+    expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    expect(headers.get('cache-control')).toBe('no-store');
   });
 
   it('may load its own files and call the broker, and no page may frame it', async () => {

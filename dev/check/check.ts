@@ -1,4 +1,5 @@
 import '../require-node.ts';
+import { clauseFaults } from '../clauses/render.ts';
 import { ROOT } from '../quiet-environment.ts';
 import { BUNDLE_RULES, bundleFaults, readBundle } from './bundle.ts';
 import { checkBlocks } from './code-blocks.ts';
@@ -63,7 +64,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   declared: reading(undeclaredFaults),
   names: reading(nameFaults),
   docs: reading(sectionFaults, linkFaults, commandFaults),
-  pages: reading(tableFaults, pictureFaults, lengthFaults, indexFaults, promiseFaults),
+  pages: reading(tableFaults, pictureFaults, lengthFaults, indexFaults, promiseFaults, (files) =>
+    clauseFaults(files),
+  ),
   prose: checkProse,
   openapi: checkOpenApi,
   look: async (files) => outcomeOf(staleFaults(files, await lookModules(files))),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { directionFaults } from './direction.ts';
 import { globalsOf } from './globals.ts';
+import { readRepository } from './repository.ts';
 import { parseCode } from './syntax.ts';
 
 const globalsIn = (text: string) =>
@@ -71,4 +72,15 @@ describe('who may use which global', () => {
   ])('%s may: %s', (path, text) => {
     expect(faults(path, text)).toEqual([]);
   });
+});
+
+it('no page keeps anything in the storage of the browser', async () => {
+  const pages = (await readRepository()).filter(
+    ({ path }) =>
+      /^(client\/src|broker\/console|agent-worker\/demo)\/.+\.(ts|tsx|html)$/.test(path) &&
+      !/\.test\.tsx?$/.test(path),
+  );
+  expect(pages.length).toBeGreaterThan(50);
+  const using = pages.filter(({ text }) => /\b(localStorage|sessionStorage|indexedDB|caches)\b/.test(text));
+  expect(using.map(({ path }) => path)).toEqual([]);
 });

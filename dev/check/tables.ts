@@ -19,6 +19,7 @@ import { commandReference } from 'agent-ticket/src/reference.ts';
 import { AGENTS } from '../../agents.ts';
 import { boundTexts, spreadText } from '../bench/report.ts';
 import { readStored } from '../bench/stored.ts';
+import { CLAUSE_TABLES } from '../clauses/render.ts';
 import { ROOT } from '../quiet-environment.ts';
 import { auditTypes, claimLimits, exposure, keyStates, metrics, policyRules } from './described-tables.ts';
 import { code, table } from './markdown.ts';
@@ -206,4 +207,5 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'bench-results': benchResults,
   ...SOURCE_TABLES,
   'conformance-checks': conformanceChecks,
+  ...CLAUSE_TABLES,
 };

@@ -15,6 +15,27 @@ export const objectsOf = (binding: 'COUNTER' | 'LOBBY'): Promise<string[]> =>
 export const objectId = (binding: 'COUNTER' | 'LOBBY', name: string): Promise<string> =>
   ask({ about: 'object id', binding, name }, z.string());
 
+/** How many rows each table of both databases has. */
+export async function rowCounts(): Promise<Readonly<Record<string, number>>> {
+  const counts: Record<string, number> = {};
+  for (const database of ['CONTROL', 'RECORD'] as const) {
+    const ofSchema =
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*' ORDER BY name";
+    const tables = await ask(
+      { about: 'rows', database, sql: ofSchema, values: [] },
+      z.array(z.object({ name: z.string() })),
+    );
+    const counted = tables.map(({ name }) => `(SELECT count(*) FROM "${name}") AS "${database}.${name}"`);
+    const sql = `SELECT ${counted.join(', ')}`;
+    const [row] = await ask(
+      { about: 'rows', database, sql, values: [] },
+      z.array(z.record(z.string(), z.int())),
+    );
+    Object.assign(counts, row);
+  }
+  return counts;
+}
+
 /** Restarts both workers. */
 export const restartWorkers = (): Promise<string> => ask({ about: 'restart' }, z.literal('restarted'));
 

@@ -11,7 +11,7 @@ export interface RequestContext extends NamedRequest {
 }
 
 export interface Answer {
-  readonly status: 200 | 201 | 202 | 204 | 302 | 304;
+  readonly status: 200 | 201 | 202 | 204 | 302 | 304 | 308;
   /** Left out: no body. */
   readonly body?: unknown;
   /** Instead of `body`, for what does not fit into memory; its type is among the headers. */

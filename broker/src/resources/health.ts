@@ -26,21 +26,21 @@ type Measure<T> = (ports: BrokerPorts, now: number) => Promise<T>;
  * measurement asks databases and mint shards.
  */
 export function cached<T>(everyMs: number, measure: Measure<T>): Measure<T> {
-  // By the store, since each request has ports of its own.
-  const held = new WeakMap<BrokerPorts['control'], { at: number; readonly value: T }>();
+  // By the keyring, of which a broker has one: each request has ports of its own.
+  const held = new WeakMap<BrokerPorts['keyring'], { at: number; readonly value: T }>();
   return async (ports, now) => {
-    const { control } = ports;
-    const last = held.get(control);
+    const { keyring } = ports;
+    const last = held.get(keyring);
     if (last !== undefined && now >= last.at && now - last.at < everyMs) return last.value;
     // Requests that come during a measurement get the value before it: no crowd asks a database that is slow.
     if (last !== undefined) last.at = now;
     try {
       const value = await measure(ports, now);
-      held.set(control, { at: now, value });
+      held.set(keyring, { at: now, value });
       return value;
     } catch (error) {
       // The value before the failure is no answer to the next request.
-      held.delete(control);
+      held.delete(keyring);
       throw error;
     }
   };

@@ -1,0 +1,35 @@
+import * as z from 'zod';
+
+/** What `measure.ts` counted. */
+export const COSTS_FILE = new URL('costs.json', import.meta.url);
+
+/** Rows, requests and alarms by what they are of, for one of its kind. */
+const Each = z.record(z.string(), z.number());
+
+export const Costs = z.object({
+  measuredAt: z.iso.datetime(),
+  on: z.looseObject({ commit: z.string(), node: z.string() }),
+  /** So many of each were counted. */
+  times: z.int().positive(),
+  rows: z.object({
+    mint: Each,
+    refused: Each,
+    open: Each,
+    frame: Each,
+    /** A frame that calls a method, which the record has as an invocation. */
+    call: Each,
+    renew: Each,
+    close: Each,
+    /** One run of the schedule with nothing to do, and one that seals all of the above. */
+    minute: Each,
+    sealing: Each,
+    /** Of a bare agent of the Agents SDK. */
+    bareOpen: Each,
+    bareClose: Each,
+  }),
+  /** Time of the record database for the event of a mint, in batches of 500, in ms. Median of three. */
+  recordMs: z.number(),
+  /** Growth of the record database for an event. */
+  bytes: z.object({ mint: z.number(), all: z.number() }),
+});
+export type Costs = z.infer<typeof Costs>;

@@ -1,0 +1,174 @@
+import { MAX_BATCH, MAX_WAITING, READ_DEADLINE_MS } from '@agent-ticket/broker/src/mint/coalesced-read.ts';
+import { type MintSchedule, scheduleFor } from '@agent-ticket/client/src/mint-schedule.ts';
+import { createHeap } from './heap.ts';
+
+/**
+ * A deploy that drops all sockets at once, event by event: clients come back by their real schedule, mints queue at the
+ * shards, shards at the control database, sockets at their objects, and facts at the record database. Deterministic: the
+ * same seed gives the same answer. Networks and isolates cost nothing here, so the real thing is slower.
+ */
+
+export interface Deployment {
+  readonly sockets: number;
+  /** Sockets of one object. */
+  readonly socketsPerObject: number;
+  readonly shards: number;
+  /** Time of each part for one of its kind, in ms. */
+  readonly ms: {
+    /** A mint in its shard. */
+    readonly shard: number;
+    /** A read of the control database, and more for each question. */
+    readonly read: number;
+    readonly question: number;
+    /** The opening of a socket in its object. */
+    readonly open: number;
+    /** All facts of a mint and of an opening in the record database. */
+    readonly recordMint: number;
+    readonly recordOpen: number;
+  };
+  /** The most clients that are simulated one by one; beyond it each stands for several. */
+  readonly mostClients?: number;
+  readonly seed?: number;
+}
+
+export interface Recovery {
+  /** Moments after the drop at which so many sockets were open again, in seconds. */
+  readonly half: number;
+  readonly most: number;
+  readonly all: number;
+  /** Requests for tickets, and those that were refused because too many waited or waited too long. */
+  readonly mints: number;
+  readonly refused: number;
+  /** Requests for tickets in the busiest second. */
+  readonly peak: number;
+  /** The most facts that waited for the record database, in seconds of its work, and when it had all of them. */
+  readonly behind: number;
+  readonly recorded: number;
+}
+
+const DEFAULT_CLIENTS = 100_000;
+/** What the broker tells a client that it refuses for an outage. */
+const RETRY_AFTER_MS = 5_000;
+/** No client gives up: an hour after the drop something is wrong with the model. */
+const END_MS = 3_600_000;
+
+/** Numbers from 0 to below 1, always the same ones for a seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface Shard {
+  /** Clients whose read has not begun, with the moment at which they asked. */
+  readonly waiting: { readonly client: number; readonly at: number }[];
+  isReading: boolean;
+  freeAt: number;
+}
+
+let runs = 0;
+
+export function simulateDrop(deployment: Deployment): Recovery {
+  const { sockets, socketsPerObject, shards: shardCount, ms, mostClients = DEFAULT_CLIENTS, seed = 1 } = deployment;
+  const clients = Math.min(sockets, mostClients);
+  /** What one client stands for. Its work takes so many times as long, and as many fewer may wait. */
+  const weight = sockets / clients;
+  const random = seeded(seed);
+  const events = createHeap<() => void>();
+  let now = 0;
+  const after = (delay: number, work: () => void): void => events.add(now + delay, work);
+
+  const run = ++runs;
+  const schedules: MintSchedule[] = Array.from({ length: clients }, (_, client) =>
+    scheduleFor(`capacity ${run} ${client}`, { now: () => now, random, after: () => () => {} }, false),
+  );
+  const shards: Shard[] = Array.from({ length: shardCount }, () => ({ waiting: [], isReading: false, freeAt: 0 }));
+  const objectFreeAt = new Float64Array(Math.max(1, Math.ceil(sockets / socketsPerObject)));
+  const openedAt: number[] = [];
+  const perSecond = new Map<number, number>();
+  let [controlFreeAt, recordFreeAt, behind, mints, refused] = [0, 0, 0, 0, 0];
+
+  const record = (work: number): void => {
+    recordFreeAt = Math.max(now, recordFreeAt) + work * weight;
+    behind = Math.max(behind, recordFreeAt - now);
+  };
+
+  function askWhenDue(client: number): void {
+    const wait = schedules[client]?.wait(false) ?? 0;
+    if (wait > 0) return after(wait, () => askWhenDue(client));
+    schedules[client]?.started(true);
+    mints += weight;
+    const second = Math.floor(now / 1000);
+    perSecond.set(second, (perSecond.get(second) ?? 0) + weight);
+    const shard = shards[Math.floor(random() * shardCount)];
+    if (shard === undefined) return;
+    if (shard.waiting.length * weight >= MAX_WAITING) return refuse(client);
+    shard.waiting.push({ client, at: now });
+    if (!shard.isReading) read(shard);
+  }
+
+  function refuse(client: number): void {
+    refused += weight;
+    schedules[client]?.failed(RETRY_AFTER_MS);
+    askWhenDue(client);
+  }
+
+  /** One read for as many as fit, and then each mint of it in the one thread of the shard. */
+  function read(shard: Shard): void {
+    const batch = shard.waiting.splice(0, Math.max(1, Math.floor(MAX_BATCH / weight)));
+    shard.isReading = batch.length > 0;
+    if (batch.length === 0) return;
+    controlFreeAt = Math.max(now, controlFreeAt) + ms.read + ms.question * batch.length * weight;
+    // A client that stands for several needs as many reads as they would.
+    const reads = Math.max(1, (batch.length * weight) / MAX_BATCH);
+    controlFreeAt += ms.read * (reads - 1);
+    after(controlFreeAt - now, () => {
+      for (const { client, at } of batch) {
+        if (now - at > READ_DEADLINE_MS) {
+          refuse(client);
+          continue;
+        }
+        shard.freeAt = Math.max(now, shard.freeAt) + ms.shard * weight;
+        record(ms.recordMint);
+        after(shard.freeAt - now, () => open(client));
+      }
+      after(Math.max(0, shard.freeAt - now), () => read(shard));
+    });
+  }
+
+  function open(client: number): void {
+    const object = Math.floor((client * weight) / socketsPerObject);
+    const free = Math.max(now, objectFreeAt[object] ?? 0) + ms.open * weight;
+    objectFreeAt[object] = free;
+    after(free - now, () => {
+      schedules[client]?.retryNow();
+      record(ms.recordOpen);
+      openedAt.push(now);
+    });
+  }
+
+  for (let client = 0; client < clients; client += 1) {
+    schedules[client]?.lost();
+    askWhenDue(client);
+  }
+  for (let next = events.take(); next !== undefined && next.at < END_MS; next = events.take()) {
+    now = next.at;
+    next.item();
+  }
+  if (openedAt.length < clients) throw new Error('not every client came back');
+  const at = (share: number): number => (openedAt[Math.ceil(clients * share) - 1] ?? 0) / 1000;
+  return {
+    half: at(0.5),
+    most: at(0.99),
+    all: at(1),
+    mints,
+    refused,
+    peak: Math.max(...perSecond.values()),
+    behind: behind / 1000,
+    recorded: recordFreeAt / 1000,
+  };
+}
