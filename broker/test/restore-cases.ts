@@ -277,8 +277,6 @@ export function describeRestores(open: () => Promise<RestoreSetup>): void {
       await restore(at, 'record', backup);
       const copies = () => at.sql('record', 'SELECT id FROM revocation_copies');
       expect(await copies()).toEqual([]);
-      // The command for live sessions still waits, and with it the copy.
-      await at.sql('control', "UPDATE outbox SET due_at = 9e15 WHERE command IS NOT NULL");
       at.setClock(at.startsAt + MINUTE);
       expect((await stateOf(at, at.startsAt + MINUTE)).fault).toBeUndefined();
       await runScheduled(at.ports);

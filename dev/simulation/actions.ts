@@ -16,6 +16,8 @@ export type Action = { readonly at: number } & (
   | { readonly kind: 'flood'; readonly who: Name }
   | {
       readonly kind: 'lock';
+      /** Left out: it stays, unless another action lifts it. */
+      readonly liftAfterMs?: number | undefined;
       readonly what: 'principal' | 'agent' | 'instance' | 'everything';
       readonly who: Name;
       readonly agent: string;
@@ -136,7 +138,8 @@ function draw(random: Random, kind: Kind): Action {
       return { kind, at, who };
     case 'lock': {
       const what = random.pick<LockKind>(['principal', 'principal', 'agent', 'instance', 'everything']);
-      return { kind, at, what, who, agent, instance };
+      const liftAfterMs = random.chance(0.4) ? random.below(2_500) : undefined;
+      return { kind, at, what, who, agent, instance, liftAfterMs };
     }
     case 'grant':
       return { kind, at, who, instance, role: random.pick(['viewer', 'admin', 'owner']) };

@@ -38,6 +38,9 @@ interface Isolate {
   env: object;
 }
 
+/** A command expires after so many ms. */
+const REPEATED_MS = 25_000;
+
 const fetchFailed = (): Error => new TypeError('fetch failed');
 
 /**
@@ -163,6 +166,15 @@ export function createDeployment(
     else startGate(isolate);
   }
 
+  /** A bad network delivers some commands twice, the second time late: as one who captured them would. */
+  function repeatLater(request: Request): void {
+    const stream = world.random(world.current().name);
+    const [isRepeated, ms] = [stream.chance(2 * world.faults.request), stream.below(REPEATED_MS)];
+    const again = request.clone();
+    if (!isRepeated) return;
+    world.later(ms, outside, 'command again', () => askAny(internet, gates, again).catch(() => {}));
+  }
+
   return {
     control,
     record,
@@ -175,10 +187,11 @@ export function createDeployment(
       hosts.get(REGISTRY.find((entry) => entry.slug === slug)?.bindingKey ?? ''),
     /** The network, as a part of the deployment or a client sees it. */
     fetch(request: Request): Promise<Response> {
-      const { origin } = new URL(request.url);
+      const { origin, pathname } = new URL(request.url);
       const isInside = [...brokers, ...gates].some(({ life }) => life === world.current());
       const link = isInside ? { ...internet, isAway: () => between.isAway } : internet;
       if (origin === BROKER) return askAny(link, brokers, request);
+      if (origin === AGENTS && pathname === '/control') repeatLater(request);
       if (origin === AGENTS) return askAny(link, gates, request);
       return world.call(
         internet,

@@ -3,7 +3,7 @@ import { verifyExport } from '@agent-ticket/broker/src/audit/proof/verify.ts';
 import { readKeySet } from '@agent-ticket/shared/key-set.ts';
 import type { Row } from './databases.ts';
 import type { Deployment } from './deployment.ts';
-import { deadBy, type Notebook } from './notebook.ts';
+import { deadBy, mayBeDead, type Notebook } from './notebook.ts';
 import type { World } from './world.ts';
 
 /** A right that was taken away is gone a second later; and the close takes its time to the client. */
@@ -81,7 +81,7 @@ export function checkEnding(
 
   for (const { rights, ticket, openedAt, close } of isCalm ? notebook.sockets : []) {
     const end = close?.at ?? world.time();
-    const dead = notebook.taken.find(({ doneAt }) => {
+    const dead = notebook.taken.find(({ doneAt = Number.POSITIVE_INFINITY }) => {
       const since = Math.max(doneAt, openedAt);
       return since + BOUND_MS < end && deadBy(rights, notebook, since, since + BOUND_MS) !== undefined;
     });
@@ -90,6 +90,16 @@ export function checkEnding(
         'a session ends a second after it lost its right',
         `${ticket.jti} of ${ticket.sub}: ${dead.target}`,
       );
+  }
+
+  // Deletions and lapsed claims end sessions of a first user as well.
+  for (const [id, { jti }] of notebook.admitted) {
+    const [opened, row] = [notebook.tickets.get(jti), recorded.get(id)];
+    const rights = notebook.tickets.get(String(row?.jti)) ?? opened;
+    const isTaken = ['locked', 'session_terminated', 'rights_changed'].includes(String(row?.end_reason));
+    if (rights === undefined || opened === undefined || !isTaken || rights.agent === 'notes') continue;
+    if (!mayBeDead(rights, notebook) && !mayBeDead(opened, notebook))
+      violate('a session ends for a reason', `${id} of ${rights.sub}: ${String(row?.end_reason)}`);
   }
 
   checkCopies(world, control, record, violate);

@@ -34,18 +34,19 @@ export interface HeldSocket {
   readonly openedAt: number;
 }
 
-/** A change by which a target loses its rights. */
+/** A change by which a target loses its rights, or may: also one of which no answer came. Times are true, in ms. */
 export interface Taken {
   readonly target: string;
   /** `lock`: while it lasts, nothing is valid. `before`: what was issued before is not. */
   readonly kind: 'lock' | 'before';
   /** Of a lock that can be lifted. */
-  readonly id?: string;
+  id?: string;
   readonly askedAt: number;
-  /** When the operator had the answer. */
-  readonly doneAt: number;
-  /** When an operator began to lift it. */
+  /** When the operator had the answer; `undefined`: none came, or a refusal. */
+  doneAt?: number;
+  /** When an operator began to lift it, and when that was done. */
   liftAskedAt?: number;
+  liftedAt?: number;
 }
 
 export interface GrantNote {
@@ -103,9 +104,18 @@ export const deadBy = (
   return taken.find(
     (each) =>
       names.includes(each.target) &&
-      each.doneAt <= since &&
+      (each.doneAt ?? Number.POSITIVE_INFINITY) <= since &&
       (each.kind === 'before'
         ? ticket.gotAt <= each.askedAt
         : each.liftAskedAt === undefined || each.liftAskedAt > until),
+  );
+};
+
+/** Whether any change may have ended a session that rests on a ticket. */
+export const mayBeDead = (ticket: HeldTicket, { taken }: Pick<Notebook, 'taken'>): boolean => {
+  const names = targetsOf(ticket);
+  return taken.some(
+    ({ target, kind, doneAt, liftedAt }) =>
+      names.includes(target) && ((kind === 'lock' ? liftedAt : doneAt) ?? ticket.askedAt) >= ticket.askedAt,
   );
 };

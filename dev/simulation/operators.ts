@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Action } from './actions.ts';
-import type { Clients } from './clients.ts';
+import type { Answer, Clients } from './clients.ts';
 import type { Notebook, Taken } from './notebook.ts';
 import { PEOPLE, type Person } from './people.ts';
 import type { World } from './world.ts';
@@ -21,8 +21,26 @@ type LockedTarget =
 export function createOperators(world: World, notebook: Notebook, { ask, pickOf }: Clients) {
   const { operator } = PEOPLE;
 
-  function note(target: string, kind: Taken['kind'], askedAt: number, id?: string): void {
-    notebook.taken.push({ target, kind, askedAt, doneAt: world.time(), ...(id === undefined ? {} : { id }) });
+  /** Makes a change that takes rights away. */
+  async function take(
+    target: string,
+    kind: Taken['kind'],
+    change: () => Promise<Answer | undefined>,
+  ): Promise<Taken | undefined> {
+    const taken: Taken = { target, kind, askedAt: world.time() };
+    notebook.taken.push(taken);
+    const answer = await change();
+    if (answer === undefined || answer.status >= 300) return undefined;
+    taken.doneAt = world.time();
+    const { id } = WithId.safeParse(answer.body).data ?? {};
+    if (id !== undefined) taken.id = id;
+    return taken;
+  }
+
+  async function lift(lock: Taken): Promise<void> {
+    lock.liftAskedAt = world.time();
+    const answer = await ask(operator, 'DELETE', `/admin/locks/${lock.id}`);
+    if (answer !== undefined && answer.status < 300) lock.liftedAt = world.time();
   }
 
   const nameOf = (target: LockedTarget): string =>
@@ -49,23 +67,25 @@ export function createOperators(world: World, notebook: Notebook, { ask, pickOf 
   }
 
   return {
-    async lock(action: Extract<Action, { kind: 'lock' }>): Promise<void> {
+    /** Whether the lock was lifted again. */
+    async lock(action: Extract<Action, { kind: 'lock' }>): Promise<boolean> {
       const target = targetOf(action);
-      if (target === undefined) return;
-      const askedAt = world.time();
-      const answer = await ask(operator, 'POST', '/admin/locks', { target, reason: 'simulated' });
-      if (answer?.status !== 201 && answer?.status !== 202) return;
-      note(nameOf(target), 'lock', askedAt, WithId.parse(answer.body).id);
+      if (target === undefined) return false;
+      const body = { target, reason: 'simulated' };
+      const lock = await take(nameOf(target), 'lock', () => ask(operator, 'POST', '/admin/locks', body));
+      if (lock === undefined || action.liftAfterMs === undefined) return false;
+      await new Promise((resolve) => setTimeout(resolve, action.liftAfterMs));
+      await lift(lock);
+      return lock.liftedAt !== undefined;
     },
 
     async unlock(pick: number): Promise<void> {
-      const lock = pickOf(
-        notebook.taken.filter(({ id, liftAskedAt }) => id !== undefined && liftAskedAt === undefined),
-        pick,
+      const locks = notebook.taken.filter(
+        ({ id, target, liftAskedAt }) =>
+          id !== undefined && liftAskedAt === undefined && !/^(grant|key):/.test(target),
       );
-      if (lock === undefined) return;
-      lock.liftAskedAt = world.time();
-      await ask(operator, 'DELETE', `/admin/locks/${lock.id}`);
+      const lock = pickOf(locks, pick);
+      if (lock !== undefined) await lift(lock);
     },
 
     async grant({ who, instance, role }: Extract<Action, { kind: 'grant' }>): Promise<void> {
@@ -83,10 +103,7 @@ export function createOperators(world: World, notebook: Notebook, { ask, pickOf 
       const listed = await ask(operator, 'GET', '/admin/grants?agent=vault');
       const grant = pickOf(listed?.status === 200 ? Grants.parse(listed.body).items : [], pick);
       if (grant === undefined) return;
-      const askedAt = world.time();
-      const answer = await ask(operator, 'DELETE', `/admin/grants/${grant.id}`);
-      if (answer?.status !== 200 && answer?.status !== 202) return;
-      note(`grant:${grant.id}`, 'lock', askedAt);
+      await take(`grant:${grant.id}`, 'lock', () => ask(operator, 'DELETE', `/admin/grants/${grant.id}`));
     },
 
     async rotate(activate: 'scheduled' | 'now', times: number): Promise<void> {
@@ -100,26 +117,23 @@ export function createOperators(world: World, notebook: Notebook, { ask, pickOf 
       if (listed?.status !== 200) return;
       const active = Keys.parse(listed.body).items.find(({ state }) => state === 'active');
       if (active === undefined) return;
-      const askedAt = world.time();
-      const answer = await ask(operator, 'POST', `/admin/keys/${active.kid}/revoke`);
-      if (answer?.status === 200 || answer?.status === 202) note(`key:${active.kid}`, 'lock', askedAt);
+      const { kid } = active;
+      await take(`key:${kid}`, 'lock', () => ask(operator, 'POST', `/admin/keys/${kid}/revoke`));
     },
 
     async terminate(who: keyof typeof PEOPLE): Promise<void> {
       const target = targetOfPerson(PEOPLE[who]);
       if (target === undefined) return;
-      const askedAt = world.time();
       const selector = target.kind === 'principal' ? { principal: target.id } : { service_token: target.id };
-      const answer = await ask(operator, 'POST', '/admin/agents/sessions/terminate', selector);
-      if (answer?.status === 200 || answer?.status === 202)
-        note(`${target.kind}:${target.id}`, 'before', askedAt);
+      await take(`${target.kind}:${target.id}`, 'before', () =>
+        ask(operator, 'POST', '/admin/agents/sessions/terminate', selector),
+      );
     },
 
     async destroy(agent: string, instance: string): Promise<void> {
-      const askedAt = world.time();
-      const answer = await ask(operator, 'DELETE', `/api/agents/${agent}/${instance}`);
-      if (answer?.status === 200 || answer?.status === 202)
-        note(`instance:${agent}/${instance}`, 'before', askedAt);
+      await take(`instance:${agent}/${instance}`, 'before', () =>
+        ask(operator, 'DELETE', `/api/agents/${agent}/${instance}`),
+      );
     },
 
     /** Accepts what a restore of the record database has lost of the audit log. */

@@ -20,14 +20,14 @@ export const PLANTED: readonly (Planted & { readonly name: string })[] = [
     // Of two rotations at once each made a key, and both were pending.
     name: 'two-pending-keys',
     file: 'broker/src/keys/changes.ts',
-    original: '  const generation = nextGeneration(await keyring.rows(now));\n  const signer',
-    replacement: '  const signer',
+    original: 'const key = await keyring.make(generation, ',
+    replacement: 'const key = await keyring.make(nextGeneration(await keyring.rows(now)), ',
   },
   {
     // After a restore of the record database the copies of later revocations were missing.
     name: 'copies-not-restored',
     file: 'broker/src/runtime/scheduled.ts',
-    original: "if ((await compareSeal(ports, now)).fault === 'ends_earlier') await restoreCopies(ports);",
+    original: 'if (isRestored) await restoreCopies(ports);',
     replacement: '',
   },
   {
@@ -36,12 +36,5 @@ export const PLANTED: readonly (Planted & { readonly name: string })[] = [
     file: 'drizzle/object/sessions.ts',
     original: 'change({ ...session, recorded: version });',
     replacement: 'change({ ...session, recorded: session.version });',
-  },
-  {
-    // An object that was evicted forgot which tickets were burned.
-    name: 'burns-forgotten',
-    file: 'agent-worker/src/ticketed/admission.ts',
-    original: "if (burnStore(sql).sessionOf(claims.jti) !== undefined) return err('ticket_used');",
-    replacement: '',
   },
 ];

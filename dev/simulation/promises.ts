@@ -60,7 +60,7 @@ export function watchPromises(world: World, deployment: Deployment, notebook: No
     }
     if (world.time() > ticket.exp * 1000 + 2 * CLOCKS_MS) violate('a ticket expires', at);
     const keyTaken = notebook.taken.find(({ target }) => target === `key:${ticket.kid}`);
-    if (keyTaken !== undefined && world.time() > keyTaken.doneAt + KEYS_HELD_MS)
+    if (keyTaken?.doneAt !== undefined && world.time() > keyTaken.doneAt + KEYS_HELD_MS)
       violate('a revoked key opens nothing', at);
     const open = deployment
       .hostOf(event.agent)

@@ -146,7 +146,12 @@ async function act(
       case 'flood':
         return clients.flood(action.who);
       case 'lock':
-        return operators.lock(action);
+        // Where the lock is lifted, its holder comes back at once.
+        return operators
+          .lock(action)
+          .then((isLifted) =>
+            isLifted ? clients.join(action.who, action.agent, action.instance, 0, 1) : undefined,
+          );
       case 'unlock':
         return operators.unlock(action.pick);
       case 'grant':

@@ -1,7 +1,21 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import type { Revocable, Revocation } from '@agent-ticket/shared/revocation.ts';
-import { and, asc, desc, eq, exists, gt, inArray, isNotNull, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  exists,
+  gt,
+  inArray,
+  isNotNull,
+  isNull,
+  lte,
+  or,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import {
   among,
   type Database,
@@ -174,7 +188,9 @@ export function revocationStore(db: ControlDatabase) {
         db
           .select({ rev: revocations.rev })
           .from(revocations)
-          .where(sql`(until IS NULL OR until <> created_at) AND NOT (code = 'rights_changed' AND kind = 'any' AND target GLOB 'instance:*')`)
+          .where(
+            sql`(until IS NULL OR until <> created_at) AND NOT (code = 'rights_changed' AND kind = 'any' AND target GLOB 'instance:*')`,
+          )
           .orderBy(desc(revocations.rev))
           .limit(1),
       ]);

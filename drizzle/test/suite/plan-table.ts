@@ -6,8 +6,8 @@ export interface Plan<Store> {
   readonly by: readonly string[];
   /** Sorting is only for what is small: few rows in the table, or few that the index leaves. */
   readonly sorts?: true;
-  /** The table of which it has to read every row. */
-  readonly scans?: string;
+  /** The table, or the tables, of which it may have to read every row. */
+  readonly scans?: string | readonly string[];
 }
 
 /** The first page of a list and a further one. */
