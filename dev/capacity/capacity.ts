@@ -17,7 +17,10 @@ import {
  * simulated drops, which the page shows.
  */
 
-const options = { json: { type: 'boolean', default: false }, save: { type: 'boolean', default: false } } as const;
+const options = {
+  json: { type: 'boolean', default: false },
+  save: { type: 'boolean', default: false },
+} as const;
 const { values } = parseArgs({ options });
 const costs = readCosts();
 const drops = simulateDrops(costs);

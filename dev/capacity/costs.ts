@@ -29,7 +29,7 @@ export const Costs = z.object({
   }),
   /** Time of the record database for the event of a mint, in batches of 500, in ms. Median of three. */
   recordMs: z.number(),
-  /** Growth of the record database for an event. */
-  bytes: z.object({ mint: z.number(), all: z.number() }),
+  /** Growth of the record database for the event of a mint, for an event of any kind, and for a call. */
+  bytes: z.object({ mint: z.number(), all: z.number(), call: z.number() }),
 });
 export type Costs = z.infer<typeof Costs>;

@@ -17,7 +17,7 @@ import { COSTS_FILE, type Costs } from './costs.ts';
 
 /**
  * Counts what a mint, a session, a frame and the rest cost in rows and requests, by the meters of the runtime: `npm run
- * capacity:measure -w dev`. Real workerd, real D1 of the local runtime, real objects; only the clock of the night is missing.
+ * capacity:measure -w dev`. Real workerd, its local D1 and its objects.
  */
 
 const CONFIG = fileURLToPath(new URL('counted/wrangler.jsonc', import.meta.url));
@@ -86,7 +86,11 @@ async function start() {
     record,
 
     async mint(number: number, agent = 'counter'): Promise<string> {
-      const answer = await post('/broker/tickets', { agent, instance: `room-${number % OBJECTS}`, expires_in: 300 });
+      const answer = await post('/broker/tickets', {
+        agent,
+        instance: `room-${number % OBJECTS}`,
+        expires_in: 300,
+      });
       if (answer.status !== 201 && answer.status !== 429 && agent === 'counter')
         throw new Error(`the mint was answered ${answer.status}: ${await answer.text()}`);
       return answer.status === 201 ? Minted.parse(await answer.json()).ticket : '';
@@ -97,7 +101,9 @@ async function start() {
     async open(number: number, ticket: string | undefined): Promise<WebSocket> {
       const agent = ticket === undefined ? 'bare' : 'counter';
       const query = ticket === undefined ? '' : `?ticket=${ticket}`;
-      const socket = new WebSocket(`${url.replace('http', 'ws')}/agents/${agent}/room-${number % OBJECTS}${query}`);
+      const socket = new WebSocket(
+        `${url.replace('http', 'ws')}/agents/${agent}/room-${number % OBJECTS}${query}`,
+      );
       await once(socket, 'message', { signal: AbortSignal.timeout(10_000) });
       return socket;
     },
@@ -136,7 +142,11 @@ const each = (counts: Counts, times: number): Counts =>
 async function measure(): Promise<Costs> {
   const app = await start();
   try {
-    const sizeOf = async () => (await app.record.prepare('SELECT count(*) AS n FROM audit_events').all()).meta.size_after;
+    const Counted = z.object({ n: z.number() });
+    const sizeOf = async () => {
+      const { results, meta } = await app.record.prepare('SELECT count(*) AS n FROM audit_events').all();
+      return { bytes: meta.size_after, events: Counted.parse(results[0]).n };
+    };
     const range = Array.from({ length: TIMES }, (_, number) => number);
     const mintAll = async (): Promise<string[]> => {
       const tickets: string[] = [];
@@ -152,7 +162,7 @@ async function measure(): Promise<Costs> {
     await app.during(async () => {});
 
     const idleMinute = await app.during(() => app.minute());
-    const before = { size: await sizeOf() };
+    const sizeBefore = await sizeOf();
     let tickets: string[] = [];
     const mint = await app.during(async () => {
       tickets = await mintAll();
@@ -170,11 +180,14 @@ async function measure(): Promise<Costs> {
         for (const socket of sockets) socket.send('a message that no method is called by');
       await pause(500);
     });
+    const sizeBeforeCalls = await sizeOf();
     const calls = await app.during(async () => {
       for (let round = 0; round < 10; round += 1)
-        for (const socket of sockets) socket.send(JSON.stringify({ type: 'rpc', id: `${round}`, method: 'nothing', args: [] }));
+        for (const socket of sockets)
+          socket.send(JSON.stringify({ type: 'rpc', id: `${round}`, method: 'nothing', args: [] }));
       await pause(500);
     });
+    const callBytes = (await sizeOf()).bytes - sizeBeforeCalls.bytes;
     const renewals = await mintAll();
     await app.during(async () => {});
     const renew = await app.during(async () => {
@@ -196,9 +209,6 @@ async function measure(): Promise<Costs> {
     const bareClose = await app.during(async () => {
       for (const socket of bare) socket.close();
     });
-    const { n } = z.object({ n: z.number() }).parse(
-      (await app.record.prepare('SELECT count(*) AS n FROM audit_events').all()).results[0],
-    );
     const writeMs = [];
     for (let round = 0; round < 3; round += 1) writeMs.push(await app.timeWrites());
     return {
@@ -218,7 +228,13 @@ async function measure(): Promise<Costs> {
         bareClose: each(bareClose, TIMES),
       },
       recordMs: Math.round((writeMs.toSorted((a, b) => a - b)[1] ?? 0) * 10_000) / 10_000,
-      bytes: { mint: (sizeAfterMints - before.size) / TIMES, all: (sizeAfterSessions - before.size) / n },
+      bytes: {
+        mint: (sizeAfterMints.bytes - sizeBefore.bytes) / TIMES,
+        all:
+          (sizeAfterSessions.bytes - sizeBefore.bytes - callBytes) /
+          (sizeAfterSessions.events - sizeBefore.events),
+        call: callBytes / (TIMES * 10),
+      },
     };
   } finally {
     await app.close();

@@ -13,7 +13,9 @@ it('events come in the order of their times, and those of one time as they were 
   for (const [number, at] of times.entries()) heap.add(at, number);
   const taken: [number, number][] = [];
   for (let next = heap.take(); next !== undefined; next = heap.take()) taken.push([next.at, next.item]);
-  const expected = times.map((at, number): [number, number] => [at, number]).sort(([a, m], [b, n]) => a - b || m - n);
+  const expected = times
+    .map((at, number): [number, number] => [at, number])
+    .sort(([a, m], [b, n]) => a - b || m - n);
   expect(taken).toEqual(expected);
 });
 
@@ -64,7 +66,9 @@ describe('a drop of all sockets', () => {
   });
 
   it('is faster with more shards', () => {
-    const times = [1, 8, 64].map((shards) => simulateDrop(withMs({ shard: 5 }, { shards, sockets: 10_000 })).all);
+    const times = [1, 8, 64].map(
+      (shards) => simulateDrop(withMs({ shard: 5 }, { shards, sockets: 10_000 })).all,
+    );
     expect(times.toSorted((a, b) => b - a)).toEqual(times);
     expect(new Set(times).size).toBe(3);
   });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { DEFAULT_SHARDS, MAX_SHARDS } from '@agent-ticket/broker/src/mint/shard.ts';
 import { MAX_BATCH } from '@agent-ticket/broker/src/mint/coalesced-read.ts';
+import { DEFAULT_SHARDS, MAX_SHARDS } from '@agent-ticket/broker/src/mint/shard.ts';
 import * as z from 'zod';
 import { COSTS_FILE, Costs } from './costs.ts';
 import { of } from './prices.ts';
@@ -53,14 +53,19 @@ export function partsOf(costs: Costs, shards = DEFAULT_SHARDS): Part[] {
     {
       part: 'record database',
       most: 1000 / (ms.recordMint + ms.recordOpen + ms.recordClose),
-      remedy: 'a record database for each group of agent workers: events wait in shards and objects meanwhile',
+      remedy:
+        'a record database for each group of agent workers: events wait in shards and objects meanwhile',
     },
     {
       part: `${shards} mint shards`,
       most: (1000 / ms.shard) * shards,
-      remedy: `\`MINT_SHARDS\`, up to ${MAX_SHARDS}`,
+      remedy: `\`SHARDS\`, up to ${MAX_SHARDS}`,
     },
-    { part: 'control database', most: 1000 / read, remedy: 'more questions in a read: it needs no change up to here' },
+    {
+      part: 'control database',
+      most: 1000 / read,
+      remedy: 'more questions in a read: it needs no change up to here',
+    },
     { part: 'one object', most: 1000 / ms.open, remedy: 'more instances of the agent' },
   ];
   return parts.toSorted((a, b) => a.most - b.most);

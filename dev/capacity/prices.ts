@@ -74,7 +74,11 @@ export function costRows(costs: Pick<Costs, 'rows'>): CostRow[] {
     ASSUMED.frames * of(frame, 'recorder.requests');
   const seconds = ASSUMED.shardSeconds + ASSUMED.objectSeconds + ASSUMED.recorderSeconds;
   const logGigabytes = (ASSUMED.logLines * ASSUMED.logLineBytes * 1e6) / 1e9;
-  const row = (what: string, times: number, price: number): CostRow => ({ what, times, dollars: times * price });
+  const row = (what: string, times: number, price: number): CostRow => ({
+    what,
+    times,
+    dollars: times * price,
+  });
   return [
     row('requests to workers: mint and upgrade', 2, PRICES.workerRequests),
     row('CPU, in ms', ASSUMED.mintCpuMs + ASSUMED.upgradeCpuMs, PRICES.cpuMs),

@@ -73,7 +73,14 @@ interface Shard {
 let runs = 0;
 
 export function simulateDrop(deployment: Deployment): Recovery {
-  const { sockets, socketsPerObject, shards: shardCount, ms, mostClients = DEFAULT_CLIENTS, seed = 1 } = deployment;
+  const {
+    sockets,
+    socketsPerObject,
+    shards: shardCount,
+    ms,
+    mostClients = DEFAULT_CLIENTS,
+    seed = 1,
+  } = deployment;
   const clients = Math.min(sockets, mostClients);
   /** What one client stands for. Its work takes so many times as long, and as many fewer may wait. */
   const weight = sockets / clients;
@@ -86,7 +93,11 @@ export function simulateDrop(deployment: Deployment): Recovery {
   const schedules: MintSchedule[] = Array.from({ length: clients }, (_, client) =>
     scheduleFor(`capacity ${run} ${client}`, { now: () => now, random, after: () => () => {} }, false),
   );
-  const shards: Shard[] = Array.from({ length: shardCount }, () => ({ waiting: [], isReading: false, freeAt: 0 }));
+  const shards: Shard[] = Array.from({ length: shardCount }, () => ({
+    waiting: [],
+    isReading: false,
+    freeAt: 0,
+  }));
   const objectFreeAt = new Float64Array(Math.max(1, Math.ceil(sockets / socketsPerObject)));
   const openedAt: number[] = [];
   const perSecond = new Map<number, number>();

@@ -25,7 +25,11 @@ export function costsTable({ measuredAt, on, times, rows, bytes }: Costs): strin
   const lines = STEPS.map(([name, what]) => {
     const counts = rows[name];
     const object = (...members: string[]): string =>
-      round(['shard', 'agent', 'bare'].flatMap((kind) => members.map((each) => of(counts, `${kind}.${each}`))).reduce((a, b) => a + b, 0));
+      round(
+        ['shard', 'agent', 'bare']
+          .flatMap((kind) => members.map((each) => of(counts, `${kind}.${each}`)))
+          .reduce((a, b) => a + b, 0),
+      );
     return [
       what,
       round(of(counts, 'control.written') + of(counts, 'record.written')),
@@ -35,8 +39,15 @@ export function costsTable({ measuredAt, on, times, rows, bytes }: Costs): strin
       round(of(counts, 'recorder.requests') + of(counts, 'shard.requests')),
     ];
   });
-  const where = `Counted on ${measuredAt.slice(0, 10)} at commit ${on.commit}, for one of ${times} each. An event takes ${round(bytes.all)} bytes of the record database, with its indexes and its part of the rows of sessions.`;
-  const head = ['what', 'rows written in D1', 'in objects', 'rows read in D1', 'trips to D1', 'calls of shards and recorders'];
+  const where = `Counted on ${measuredAt.slice(0, 10)} at commit ${on.commit}, for one of ${times} each. An event takes ${round(bytes.all)} bytes of the record database, with its indexes and its part of the rows of sessions, and a call ${round(bytes.call)}.`;
+  const head = [
+    'what',
+    'rows written in D1',
+    'in objects',
+    'rows read in D1',
+    'trips to D1',
+    'calls of shards and recorders',
+  ];
   return `${where}\n\n${table(head, lines)}`;
 }
 
@@ -58,7 +69,8 @@ export const partsTable = (costs: Costs): string =>
     partsOf(costs).map(({ part, most, remedy }) => [
       part,
       round(most),
-      round(most * 3600),
+      // Nobody spreads sockets over one object.
+      part === 'one object' ? '' : round(most * 3600),
       remedy,
     ]),
   );
@@ -66,7 +78,16 @@ export const partsTable = (costs: Costs): string =>
 export const dropsTable = (drops: Drops): string =>
   table(
     [
-      ...['sockets', 'in one object', 'shards', 'half back', '99 %', 'all', 'requests for tickets', 'refused'],
+      ...[
+        'sockets',
+        'in one object',
+        'shards',
+        'half back',
+        '99 %',
+        'all',
+        'requests for tickets',
+        'refused',
+      ],
       'record complete',
     ],
     drops.map(({ sockets, socketsPerObject, shards, half, most, all, mints, refused, recorded }) => [

@@ -19,6 +19,16 @@ import { commandReference } from 'agent-ticket/src/reference.ts';
 import { AGENTS } from '../../agents.ts';
 import { boundTexts, spreadText } from '../bench/report.ts';
 import { readStored } from '../bench/stored.ts';
+import { readCosts, readDrops } from '../capacity/model.ts';
+import {
+  costsTable,
+  daysTable,
+  dropsTable,
+  hotDaysTable,
+  partsTable,
+  pricesTable,
+  steadyTable,
+} from '../capacity/tables.ts';
 import { CLAUSE_TABLES } from '../clauses/render.ts';
 import { licencesOf, readLockfile } from '../pack/licences.ts';
 import { ROOT } from '../quiet-environment.ts';
@@ -212,6 +222,13 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'settings-node': nodeSettings,
   'settings-agent-worker': agentWorkerSettings,
   'bench-results': benchResults,
+  'capacity-costs': () => costsTable(readCosts()),
+  'capacity-prices': () => pricesTable(readCosts()),
+  'capacity-parts': () => partsTable(readCosts()),
+  'capacity-steady': () => steadyTable(readCosts()),
+  'capacity-drops': () => dropsTable(readDrops()),
+  'capacity-days': () => daysTable(readCosts()),
+  'capacity-hot-days': () => hotDaysTable(readCosts()),
   ...SOURCE_TABLES,
   'conformance-checks': conformanceChecks,
   ...CLAUSE_TABLES,

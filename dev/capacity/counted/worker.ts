@@ -22,7 +22,9 @@ interface Env {
 }
 
 const SCOPES = ['agent:connect', 'agent:state:read', 'agent:message', 'agent:rpc:nothing'];
-const AGENTS = defineAgents([{ slug: 'counter', access: 'viewer', scopes: { viewer: SCOPES, admin: SCOPES, owner: SCOPES } }]);
+const AGENTS = defineAgents([
+  { slug: 'counter', access: 'viewer', scopes: { viewer: SCOPES, admin: SCOPES, owner: SCOPES } },
+]);
 const broker = createBroker({ agents: AGENTS, basePath: '/broker' });
 const gate = createGate(AGENTS);
 
