@@ -38,7 +38,7 @@ export default defineConfig({
           name: 'dev',
           environment: 'node',
           include: ['**/*.test.ts'],
-          exclude: ['e2e/**', 'browser/**', '**/node_modules/**'],
+          exclude: ['e2e/**', 'browser/**', '**/node_modules/**', '**/*.long.test.ts'],
           // It imports JSON without the attribute that Node needs.
           server: { deps: { inline: ['@actions/workflow-parser', '@actions/expressions'] } },
           ...PATIENT,
@@ -46,6 +46,14 @@ export default defineConfig({
       },
       { test: { ...stack, name: 'e2e', include: ['e2e/**/*.test.ts'], exclude: ['**/*.long.test.ts'] } },
       // Of `npm run test:long`.
+      {
+        test: {
+          ...PATIENT,
+          name: 'simulation-long',
+          environment: 'node',
+          include: ['simulation/*.long.test.ts', 'simulation/simulation.test.ts'],
+        },
+      },
       { test: { ...stack, name: 'e2e-long', include: ['e2e/**/*.long.test.ts'] } },
       ...['broker', 'agent-worker'].map((worker) => ({
         test: {

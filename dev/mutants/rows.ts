@@ -291,6 +291,17 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     ['rows.filter((row) => !isLockOfDeletion(row)).map(publicRevocation)', '[]'],
   ]),
+  ...of('broker/src/revocation/outbox.ts', RESTORE_TESTS, [
+    ['(await record.revocations.newestRev()) < delivered;', 'false;'],
+  ]),
+  ...of(
+    'broker/src/revocation/outbox.ts',
+    ['broker/test/node/outbox-properties.test.ts'],
+    [
+      ['if (isRecorded && isDone(receipt)) {', 'if (isDone(receipt)) {'],
+      ['if (isRecorded && isDone(receipt)) {', 'if (isRecorded) {'],
+    ],
+  ),
   ...of('drizzle/control/audit-seal.ts', QUERY_TESTS, [
     ['setWhere: sql`excluded.n > ${auditSeal.n}`,', ''],
     ['eq(auditSeal.n, noted.n), ', ''],
