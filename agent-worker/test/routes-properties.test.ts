@@ -1,9 +1,10 @@
 import { env } from 'cloudflare:workers';
 import { PATIENCE_MS } from '@agent-ticket/shared/test/patience.ts';
 import { forAll } from '@agent-ticket/shared/test/property.ts';
+import { noteRefusal } from '@agent-ticket/shared/test/refused.ts';
 import { type FuzzedRequest, requestsOf } from '@agent-ticket/shared/test/requests.ts';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, type TestContext, test } from 'vitest';
 import OPENAPI from '../openapi.json' with { type: 'json' };
 import { routeAt } from '../src/routes.ts';
 import { gateWith } from './gate.ts';
@@ -37,7 +38,8 @@ async function send(front: Front, request: FuzzedRequest, credential: Readonly<R
   return answer;
 }
 
-function isAnswer(answer: Response): void {
+function isAnswer(answer: Response, task: TestContext['task']): void {
+  if (answer.status >= 400) noteRefusal(task, String(answer.status));
   expect(answer.status).toBeLessThan(500);
   expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   for (const [name, value] of answer.headers) expect(`${name}: ${value}`).not.toContain('evil.example');
@@ -63,7 +65,7 @@ function frontWith(faults: unknown[]): Front {
 
 test('no request of a stranger is a fault, wakes an object or buys a row, whatever it says', {
   timeout: LONG_MS,
-}, async () => {
+}, async ({ task }) => {
   const faults: unknown[] = [];
   const front = frontWith(faults);
   const instance = newInstance();
@@ -83,7 +85,7 @@ test('no request of a stranger is a fault, wakes an object or buys a row, whatev
   await forAll(fc.tuple(requests, fc.constantFrom(...credentials)), async ([request, credential]) => {
     const answer = await send(front, request, credential);
     if (answer === undefined) return;
-    isAnswer(answer);
+    isAnswer(answer, task);
     // A preflight has its answer; a refused upgrade is 101 and a close.
     if (request.method !== 'OPTIONS' && answer.status !== 101)
       expect(
@@ -96,7 +98,7 @@ test('no request of a stranger is a fault, wakes an object or buys a row, whatev
 
 test('no request with a good ticket is a fault, or reaches another object', {
   timeout: LONG_MS,
-}, async () => {
+}, async ({ task }) => {
   const faults: unknown[] = [];
   const front = frontWith(faults);
   const instance = newInstance();
@@ -108,7 +110,7 @@ test('no request with a good ticket is a fault, or reaches another object', {
       ? request.path.replace(/^\/agents\/[^/]+\/[^/?]+/, `/agents/counter/${instance}`)
       : request.path;
     const answer = await send(front, { ...request, path }, { authorization: `Bearer ${ticket}` });
-    if (answer !== undefined) isAnswer(answer);
+    if (answer !== undefined) isAnswer(answer, task);
   });
   expect((await objectIds()).filter((id) => !before.includes(id) && id !== own)).toEqual([]);
   expect(faults).toEqual([]);

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import { noteRefusal } from '@agent-ticket/shared/test/refused.ts';
 import { BAD_TICKETS } from 'agent-ticket/src/probe/bad-tickets.ts';
 import { CHECK_GROUPS, CONFORMANCE, conformance, type Group } from 'agent-ticket/src/probe/conformance.ts';
 import type { Presentation } from 'agent-ticket/src/probe/socket.ts';
@@ -92,7 +93,7 @@ async function freshTickets(
   return tickets;
 }
 
-it('the stack passes every check of the kit, and none is skipped', async () => {
+it('the stack passes every check of the kit, and none is skipped', async ({ task }) => {
   const { code, lines, summary, faults, texts } = await run([]);
   expect([faults, texts]).toEqual([[], []]);
   expect(lines.filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
@@ -100,6 +101,7 @@ it('the stack passes every check of the kit, and none is skipped', async () => {
   expect(lines).toHaveLength(CHECK_GROUPS.flatMap((group) => CONFORMANCE[group]).length);
   expect(summary).toMatchObject({ ok: lines.length, fault: 0, skipped: 0, written: { revocations: 4 } });
   expect(code).toBe(0);
+  for (const { close } of BAD_TICKETS) noteRefusal(task, close.join(' '));
 });
 
 it('no two checks of a group have one name', () => {

@@ -189,7 +189,7 @@ const formOf = (json: fc.Arbitrary<string>): fc.Arbitrary<string> =>
     })();
     if (typeof value !== 'object' || value === null) return text;
     return new URLSearchParams(
-      Object.entries(value).map(([name, each]) => [
+      Object.entries(value).map(([name, each]): [string, string] => [
         name,
         typeof each === 'string' ? each.toWellFormed() : JSON.stringify(each),
       ]),

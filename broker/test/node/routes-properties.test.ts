@@ -1,8 +1,9 @@
 import { PATIENCE_MS } from '@agent-ticket/shared/test/patience.ts';
 import { forAll } from '@agent-ticket/shared/test/property.ts';
+import { noteRefusal } from '@agent-ticket/shared/test/refused.ts';
 import { type FuzzedRequest, requestsOf } from '@agent-ticket/shared/test/requests.ts';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { expect, it, type TestContext } from 'vitest';
 import { AGENTS } from '../../../agents.ts';
 import { PERMISSIONS } from '../../src/credentials/permissions.ts';
 import { OPENAPI } from '../../src/openapi/generated.ts';
@@ -35,8 +36,13 @@ async function send({ app }: StartedBroker, request: FuzzedRequest, credential: 
 }
 
 /** What must hold of every answer, whoever asked. */
-async function isAnswer(answer: Response, { method }: FuzzedRequest): Promise<void> {
+async function isAnswer(
+  answer: Response,
+  { method }: FuzzedRequest,
+  task: TestContext['task'],
+): Promise<void> {
   const text = await answer.text();
+  if (answer.status >= 400) noteRefusal(task, String(answer.status));
   expect([answer.status, text].join(' ')).toMatch(/^[1234]/);
   expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   if (method === 'HEAD') expect(text).toBe('');
@@ -75,7 +81,9 @@ const STRANGERS = [
   { 'cf-access-jwt-assertion': 'eyJhbGciOiJSUzI1NiJ9.e30.AA' },
 ];
 
-it('no request of a stranger is a fault or buys a row, whatever it says', { timeout: LONG_MS }, async () => {
+it('no request of a stranger is a fault or buys a row, whatever it says', { timeout: LONG_MS }, async ({
+  task,
+}) => {
   const broker = await startNodeBroker();
   // The first key is made by the first question for it.
   await broker.app.request(`${BROKER}/.well-known/jwks.json`);
@@ -87,7 +95,7 @@ it('no request of a stranger is a fault or buys a row, whatever it says', { time
     count += 1;
     broker.caller.address = `10.${count >> 16}.${(count >> 8) & 255}.${count & 255}`;
     const answer = await send(broker, request, credential);
-    await isAnswer(answer, request);
+    await isAnswer(answer, request, task);
   });
   const after = await rowCounts(broker);
   // A stranger's count lasts a minute, and a ticket for a public agent has its events: no route else writes.
@@ -100,25 +108,25 @@ it('no request of a stranger is a fault or buys a row, whatever it says', { time
   expect([faultsOf(broker), broker.fetched, broker.commands]).toEqual([[], [], []]);
 });
 
-it('no request of an operator is a fault, whatever it says', { timeout: LONG_MS }, async () => {
+it('no request of an operator is a fault, whatever it says', { timeout: LONG_MS }, async ({ task }) => {
   const broker = await startNodeBroker();
   const token = await broker.makeServiceToken({ tier: 'admin', permissions: PERMISSIONS });
   const own = basic(token.clientId, token.clientSecret);
   await forAll(requests, async (request) => {
-    await isAnswer(await send(broker, request, own), request);
+    await isAnswer(await send(broker, request, own), request, task);
   });
   expect(faultsOf(broker)).toEqual([]);
 });
 
 it('no request of a service without permissions is a fault or changes a policy', {
   timeout: LONG_MS,
-}, async () => {
+}, async ({ task }) => {
   const broker = await startNodeBroker();
   const token = await broker.makeServiceToken();
   const own = basic(token.clientId, token.clientSecret);
   await forAll(requests, async (request) => {
     broker.clock.now += 1;
-    await isAnswer(await send(broker, request, own), request);
+    await isAnswer(await send(broker, request, own), request, task);
   });
   const changes = broker.events.filter(({ type }) => !/^(ticket|rate)\.|^admin\.read$/.test(type));
   expect([changes, faultsOf(broker), broker.commands]).toEqual([[], [], []]);

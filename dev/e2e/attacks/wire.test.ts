@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { noteRefusal } from '@agent-ticket/shared/test/refused.ts';
 import { makeSecrets } from 'agent-ticket/src/open-secrets.ts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { mint } from '../broker.ts';
@@ -72,10 +73,11 @@ const unwanted = (status: number): boolean =>
   status >= 500 || status === 101 || (status >= 200 && status < 300);
 
 describe.concurrent('a stranger who sends', () => {
-  it.for(ROWS)('%s to the %s gets no more than a refusal', async (row, { expect: local }) => {
+  it.for(ROWS)('%s to the %s gets no more than a refusal', async (row, { expect: local, task }) => {
     const [, server, bytes] = row;
     const address = server === 'nodeBroker' ? node.url : inject('stack')[server];
     const { statuses, text } = await sendRaw(address, bytes(new URL(address).host));
+    for (const answer of statuses.length === 0 ? ['closed'] : statuses) noteRefusal(task, String(answer));
     local(text.toLowerCase()).not.toMatch(/^(set-cookie|location|access-control-allow-origin):.*evil/m);
     // An answer of a worker has an id.
     if (isOfRuntime(row)) local(text.toLowerCase()).not.toContain('x-request-id');

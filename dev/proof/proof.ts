@@ -1,0 +1,88 @@
+import * as z from 'zod';
+import { table } from '../check/markdown.ts';
+import type { File, Suite } from './suites.ts';
+
+/** What a run of the suites found. */
+export const Proof = z.object({
+  at: z.iso.datetime(),
+  commit: z.string(),
+  suites: z.array(
+    z.object({
+      name: z.string(),
+      cases: z.int(),
+      passed: z.int(),
+      failed: z.int(),
+      skipped: z.int(),
+      /** Requests that were refused, by the answer, where the tests of the suite say so. */
+      refused: z.record(z.string(), z.int()),
+    }),
+  ),
+});
+export type Proof = z.infer<typeof Proof>;
+
+const Result = z.object({
+  status: z.enum(['passed', 'failed', 'skipped', 'pending', 'todo', 'disabled']),
+  meta: z.object({ refused: z.record(z.string(), z.int()).optional() }).default({}),
+});
+/** The report of vitest in JSON, as far as it is read here. */
+export const Report = z.object({
+  testResults: z.array(z.object({ name: z.string(), assertionResults: z.array(Result) })),
+});
+export type Report = z.infer<typeof Report>;
+
+/** One report of each run, with what was run. */
+export interface Ran extends Pick<File, 'workspace' | 'project'> {
+  readonly report: Report;
+}
+
+/** Each suite with the results of its files. Throws where a suite has none: a proof of nothing would look like one. */
+export function proofOf(suites: readonly Suite[], runs: readonly Ran[], root: string): Proof['suites'] {
+  return suites.map(({ name, files }) => {
+    const results = files.flatMap((file) => {
+      const found = runs
+        .filter(({ workspace, project }) => workspace === file.workspace && project === file.project)
+        .flatMap(({ report }) => report.testResults)
+        .filter((each) => each.name.startsWith(`${root}${file.workspace}/${file.path}`))
+        .flatMap(({ assertionResults }) => assertionResults);
+      if (found.length === 0)
+        throw new Error(`no test of "${name}" begins with ${file.workspace}/${file.path}`);
+      return found;
+    });
+    const count = (...statuses: readonly string[]): number =>
+      results.filter(({ status }) => statuses.includes(status)).length;
+    const refused: Record<string, number> = {};
+    for (const { meta } of results)
+      for (const [answer, times] of Object.entries(meta.refused ?? {}))
+        refused[answer] = (refused[answer] ?? 0) + times;
+    return {
+      ...{ name, cases: results.length, passed: count('passed'), failed: count('failed') },
+      ...{ skipped: count('skipped', 'pending', 'todo', 'disabled'), refused },
+    };
+  });
+}
+
+const refusedText = (refused: Readonly<Record<string, number>>): string =>
+  Object.entries(refused)
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .map(([answer, times]) => `${answer}: ${times}`)
+    .join(', ');
+
+/** The table of a proof, in Markdown. */
+export function proofTable({ suites }: Pick<Proof, 'suites'>): string {
+  const sum = (member: 'cases' | 'passed' | 'failed' | 'skipped'): number =>
+    suites.reduce((total, each) => total + each[member], 0);
+  return table(
+    ['suite', 'cases', 'passed', 'failed', 'skipped', 'requests refused, by answer'],
+    [
+      ...suites.map((each) => [
+        each.name,
+        each.cases,
+        each.passed,
+        each.failed,
+        each.skipped,
+        refusedText(each.refused),
+      ]),
+      ['all', sum('cases'), sum('passed'), sum('failed'), sum('skipped'), ''],
+    ],
+  );
+}
