@@ -110,14 +110,20 @@ export function simulateDrop(deployment: Deployment): Recovery {
 
   function askWhenDue(client: number): void {
     const wait = schedules[client]?.wait(false) ?? 0;
-    if (wait > 0) return after(wait, () => askWhenDue(client));
+    if (wait > 0) {
+      after(wait, () => askWhenDue(client));
+      return;
+    }
     schedules[client]?.started(true);
     mints += weight;
     const second = Math.floor(now / 1000);
     perSecond.set(second, (perSecond.get(second) ?? 0) + weight);
     const shard = shards[Math.floor(random() * shardCount)];
     if (shard === undefined) return;
-    if (shard.waiting.length * weight >= MAX_WAITING) return refuse(client);
+    if (shard.waiting.length * weight >= MAX_WAITING) {
+      refuse(client);
+      return;
+    }
     shard.waiting.push({ client, at: now });
     if (!shard.isReading) read(shard);
   }

@@ -80,7 +80,8 @@ export function createRefusalCounts({ rows: sessions, clock, later, measure }: R
         const session = sessions.find(sessionId);
         if (session === undefined) return;
         counts.set(key, { ...refusal, sessionId, minute: minuteOf(clock()), more: 0 });
-        return add(refusal, session, details);
+        add(refusal, session, details);
+        return;
       }
       known.more += 1;
       if (known.more === 1) later(MINUTE_MS - (clock() % MINUTE_MS), () => release());
