@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import {
   FAILED_CREDENTIALS_LIMIT,
   INSTANCE_WINDOW_MS,
@@ -31,6 +32,8 @@ import {
 } from '../capacity/tables.ts';
 import { CLAUSE_TABLES } from '../clauses/render.ts';
 import { licencesOf, readLockfile } from '../pack/licences.ts';
+import { Proof, proofTable } from '../proof/proof.ts';
+import { SUITES } from '../proof/suites.ts';
 import { ROOT } from '../quiet-environment.ts';
 import { auditTypes, claimLimits, exposure, keyStates, metrics, policyRules } from './described-tables.ts';
 import { code, table } from './markdown.ts';
@@ -198,6 +201,13 @@ const licences = (): string =>
     licencesOf(readLockfile()).map(([licence, names]) => [licence, names.join(', ')]),
   );
 
+/** The stored result of the proof. */
+function proof(): string {
+  const last = Proof.parse(JSON.parse(readFileSync(`${ROOT}dev/proof/last.json`, 'utf8')));
+  const run = `${last.suites.length} of ${SUITES.length} suites, run on ${last.at.slice(0, 10)} at commit ${last.commit}.`;
+  return `${run}\n\n${proofTable(last)}`;
+}
+
 /** Generators of the content between `<!-- generated: NAME -->` and `<!-- end generated -->`. */
 export const GENERATORS: Readonly<Record<string, () => string>> = {
   errors,
@@ -233,4 +243,5 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'conformance-checks': conformanceChecks,
   ...CLAUSE_TABLES,
   licences,
+  proof,
 };
