@@ -104,7 +104,7 @@ async function act(
   const operators = createOperators(world, notebook, clients);
   const director = world.startLife('director');
   let kept: Backup | undefined;
-  let isRestored = false;
+  let restoredAt: number | undefined;
 
   const for_ = (ms: number, end: () => void): void => {
     world.later(ms, director, 'fault is over', end);
@@ -195,7 +195,7 @@ async function act(
       }
       case 'restore record': {
         if (kept === undefined) return undefined;
-        isRestored = true;
+        restoredAt = world.time();
         restore(record.sqlite, kept);
         return undefined;
       }
@@ -226,9 +226,9 @@ async function act(
   for (const { clock: each } of [...deployment.brokers, ...deployment.gates]) each.ahead = 0;
   const healedAt = world.time();
   const operator = world.startLife('operator at the end');
-  if (isRestored) world.later(1_000, operator, 'accept', () => operators.acceptRestore());
+  if (restoredAt !== undefined) world.later(1_000, operator, 'accept', () => operators.acceptRestore());
   await world.runUntil(ACTING_MS + HEALING_MS);
-  checkEnding(world, deployment, notebook, healedAt, isRestored, isCalm);
+  checkEnding(world, deployment, notebook, healedAt, restoredAt, isCalm);
   const exported: string[] = [];
   world.later(0, operator, 'export', async () => {
     for (const path of ['/admin/agents/audit/export', '/.well-known/audit-jwks.json']) {
