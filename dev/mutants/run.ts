@@ -6,7 +6,8 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { quietEnvironment, ROOT } from '../quiet-environment.ts';
-import { MUTANTS, type Mutant } from './rows.ts';
+import type { Mutant } from './mutant.ts';
+import { MUTANTS } from './rows.ts';
 
 /*
  * npm run test:mutants [-- --only <text>]: applies each mutant to a copy of the tree, runs its tests, and undoes it. The

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { request as requestPlain } from 'node:http';
 import { connect as connectHttp2, constants } from 'node:http2';
 import { Agent, request } from 'node:https';
-import { request as requestPlain } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer, json, text } from 'node:stream/consumers';

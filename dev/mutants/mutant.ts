@@ -1,0 +1,29 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: originals and replacements are code.
+/** Changes that each remove or weaken one condition of security, and the tests of which at least one must fail. */
+
+export interface Mutant {
+  /** From the root of the repository. */
+  readonly file: string;
+  /** Occurs exactly once in the file. */
+  readonly original: string;
+  readonly replacement: string;
+  /** Test files, from the root. */
+  readonly tests: readonly string[];
+}
+
+export const of = (
+  file: string,
+  tests: readonly string[],
+  changes: readonly (readonly [original: string, replacement: string])[],
+): readonly Mutant[] => changes.map(([original, replacement]) => ({ file, original, replacement, tests }));
+
+export const TICKET_TESTS = ['', '-claims', '-header', '-signature', '-spelling'].map(
+  (part) => `shared/src/verify-ticket${part}.test.ts`,
+);
+export const POLICY_TESTS = ['', '-claims', '-rights', '-rollout', '-properties'].map(
+  (part) => `broker/src/mint/policy${part}.test.ts`,
+);
+export const inNode = (name: string): string => `broker/test/node/${name}.test.ts`;
+export const RESTORE_TESTS = [inNode('restore')];
+export const ARCHIVE_TESTS = ['audit-archive', 'archive-stops', 'archive-faults'].map(inNode);
+export const QUERY_TESTS = ['drizzle/test/libsql/queries.test.ts'];

@@ -1,0 +1,89 @@
+import { ARCHIVE_TESTS, type Mutant, of, QUERY_TESTS, RESTORE_TESTS } from './mutant.ts';
+
+/** Conditions of keys, the audit log, the outbox and both databases. */
+export const RECORD_MUTANTS: readonly Mutant[] = [
+  ...of('broker/src/keys/keyring.ts', RESTORE_TESTS, [
+    ['const material = isRevoked ? undefined : await open(row);', 'const material = await open(row);'],
+    ['if (!isOutage(error)) throw error;\n      compared', 'throw error;\n      compared'],
+    ['const isRevoked = revoked.includes(row.kid);', 'const isRevoked = false;'],
+  ]),
+  ...of('broker/src/audit/seal.ts', RESTORE_TESTS, [
+    [
+      "newest.n < noted.n)\n    return noted.n === 0 ? state(undefined) : state(undefined, 'ends_earlier');",
+      'newest.n < noted.n)\n    return state(newest);',
+    ],
+    ["if (own?.hash !== noted.hash) return state(undefined, 'rewritten');", ''],
+    ['claims.previous === before.hash &&', ''],
+    ['claims?.iss === config.issuer &&', 'claims !== undefined &&'],
+    ['claims.n === before.n + 1 &&', ''],
+    ['.every((name) => claims[name] === row[name])', '.every(() => true)'],
+  ]),
+  ...of('broker/src/audit/sealer.ts', RESTORE_TESTS, [
+    ["if (before === 'differs') return undefined;", "if (before === 'differs') throw new Error('differs');"],
+    ['  await ports.control.auditSeal.note(row);\n', ''],
+    ['if (!(await checkpoints.insert(row))) return undefined;', 'await checkpoints.insert(row);'],
+    ['if (reached !== undefined && reached.n !== noted?.n) await ports', 'if (false) await ports'],
+  ]),
+  ...of('broker/src/audit/archive.ts', ARCHIVE_TESTS, [
+    ['  if ((await compareSeal(ports, now)).fault !== undefined) return false;\n', ''],
+    [' || checkpoint.hash !== hash)', ')'],
+    [
+      '  await record.segments.insert(segment);\n  await deleteEvents(end.through, ports);',
+      '  await deleteEvents(end.through, ports);\n  await record.segments.insert(segment);',
+    ],
+  ]),
+  ...of('broker/src/audit/segment.ts', ARCHIVE_TESTS, [
+    ["text !== undefined && (await sha256(text)) === digest ? text : 'altered'", "text ?? 'altered'"],
+  ]),
+  ...of('broker/src/resources/audit.ts', RESTORE_TESTS, [
+    [
+      'if (!isShown(noted, body.value.noted) || !isShown(found, body.value.found))',
+      'if (!isShown(found, body.value.found))',
+    ],
+    [
+      'if (!isShown(noted, body.value.noted) || !isShown(found, body.value.found))',
+      'if (!isShown(noted, body.value.noted))',
+    ],
+    [
+      "if (noted === undefined || fault === undefined) return err('audit_seal_agrees');",
+      "if (noted === undefined) return err('audit_seal_agrees');",
+    ],
+  ]),
+  ...of('broker/src/resources/locks.ts', RESTORE_TESTS, [
+    ['if (revoked.success && (await', 'if (false && (await'],
+    ['&& (await revocations.find(revoked.data)) !== undefined', '&& false'],
+  ]),
+  ...of('broker/src/revocation/outbox.ts', RESTORE_TESTS, [
+    [
+      'const over = copies.filter((copy) => !isOfKey(copy) && !known.some(({ id }) => id === copy.id));',
+      'const over: typeof copies = [];',
+    ],
+    ['rows.filter((row) => !isLockOfDeletion(row)).map(publicRevocation)', '[]'],
+  ]),
+  ...of('broker/src/revocation/outbox.ts', RESTORE_TESTS, [
+    ['(await record.revocations.newestRev()) < delivered;', 'false;'],
+  ]),
+  ...of(
+    'broker/src/revocation/outbox.ts',
+    ['broker/test/node/outbox-properties.test.ts'],
+    [
+      ['if (isRecorded && isDone(receipt)) {', 'if (isDone(receipt)) {'],
+      ['if (isRecorded && isDone(receipt)) {', 'if (isRecorded) {'],
+    ],
+  ),
+  ...of('drizzle/control/audit-seal.ts', QUERY_TESTS, [
+    ['setWhere: sql`excluded.n > ${auditSeal.n}`,', ''],
+    ['eq(auditSeal.n, noted.n), ', ''],
+    [', eq(auditSeal.hash, noted.hash)', ''],
+  ]),
+  ...of('drizzle/record/revocations.ts', QUERY_TESTS, [
+    ['setWhere: sql`excluded.rev > ${revocationCopies.rev}`,', ''],
+  ]),
+  ...of('drizzle/control/change.ts', QUERY_TESTS, [
+    ['const condition = statement === undefined ? sql`1` : sql`changes() > 0`;', 'const condition = sql`1`;'],
+    ["or(eq(revocations.kind, 'any'), gt(revocations.rev, rev)),", "eq(revocations.kind, 'any'),"],
+    ['and(eq(outbox.id, id), eq(outbox.attempts, attempts))', 'eq(outbox.id, id)'],
+    ['coalesce(max(rev), 0) + 1 FROM revocations)`;', 'coalesce(max(rev), 0) FROM revocations)`;'],
+    ['sql`rev < (SELECT max(rev) FROM revocations)`', 'sql`1`'],
+  ]),
+];
