@@ -1,4 +1,3 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: originals and replacements are code.
 /** Changes that each remove or weaken one condition of security, and the tests of which at least one must fail. */
 
 export interface Mutant {

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: originals and replacements are code.
 import { ARCHIVE_TESTS, type Mutant, of, QUERY_TESTS, RESTORE_TESTS } from './mutant.ts';
 
 /** Conditions of keys, the audit log, the outbox and both databases. */

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: originals and replacements are code.
 import { type Mutant, of, POLICY_TESTS, TICKET_TESTS } from './mutant.ts';
 import { RECORD_MUTANTS } from './record-rows.ts';
 

@@ -72,7 +72,7 @@ export function proofTable({ suites }: Pick<Proof, 'suites'>): string {
   const sum = (member: 'cases' | 'passed' | 'failed' | 'skipped'): number =>
     suites.reduce((total, each) => total + each[member], 0);
   return table(
-    ['suite', 'cases', 'passed', 'failed', 'skipped', 'requests refused, by answer'],
+    ['suite', 'cases', 'passed', 'failed', 'skipped', 'answers, by status or close code'],
     [
       ...suites.map((each) => [
         each.name,
