@@ -10,25 +10,11 @@ export const PLANTED: readonly (Planted & { readonly name: string })[] = [
     replacement: 'if (isDone(receipt)) {',
   },
   {
-    // A late retry of a lock ended sessions that were opened after its lift.
-    name: 'lift-overtaken',
-    file: 'agent-worker/src/ticketed/commands.ts',
-    original: 'return !isDecidedLater && isHit(',
-    replacement: 'return isHit(',
-  },
-  {
     // Of two rotations at once each made a key, and both were pending.
     name: 'two-pending-keys',
     file: 'broker/src/keys/changes.ts',
     original: 'const key = await keyring.make(generation, ',
     replacement: 'const key = await keyring.make(nextGeneration(await keyring.rows(now)), ',
-  },
-  {
-    // After a restore of the record database the copies of later revocations were missing.
-    name: 'copies-not-restored',
-    file: 'broker/src/runtime/scheduled.ts',
-    original: 'if (isRestored) await restoreCopies(ports);',
-    replacement: '',
   },
   {
     // A session that ended while it was handed over counted as recorded with its end.
