@@ -189,6 +189,8 @@ describe('a refusal', () => {
         reason: 'ticket_audience_wrong',
         detail: undefined,
         request_id: answer.headers.get('x-request-id'),
+        trace_id: answer.headers.get('x-request-id')?.replaceAll('-', ''),
+        span_id: answer.headers.get('x-request-id')?.replaceAll('-', '').slice(16),
         agent: 'counter',
       },
     ]);

@@ -38,14 +38,20 @@ describe('requests for sockets are counted', () => {
     const instance = newInstance();
     const ticket = await makeTicket({ instance });
     const path = `/agents/counter/${instance}`;
+    // The tests before this one may have used up the points of their second.
+    const second = () => Math.floor(Date.now() / 1000);
+    const before = second();
+    await eventually(() => expect(second()).not.toBe(before));
     await connect(path, { ticket });
     await refusedSocket(await upgrade(path, { ticket }));
     await refusedSocket(await upgrade('/agents/invented/x', { ticket }));
-    expect(of('upgrades_total')).toEqual([
-      ['upgrades_total', { outcome: 'admitted', agent: 'counter' }, 1],
-      ['upgrades_total', { outcome: 'denied', code: 'ticket_used', agent: 'counter' }, 1],
-      ['upgrades_total', { outcome: 'denied', code: 'agent_unknown' }, 1],
-    ]);
+    expect(of('upgrades_total')).toEqual(
+      expect.arrayContaining([
+        ['upgrades_total', { outcome: 'admitted', agent: 'counter' }, 1],
+        ['upgrades_total', { outcome: 'denied', code: 'ticket_used', agent: 'counter' }, 1],
+        ['upgrades_total', { outcome: 'denied', code: 'agent_unknown' }, 1],
+      ]),
+    );
   });
 
   test('and requests for no socket are not', async () => {

@@ -71,7 +71,7 @@ const INVALID: Readonly<Record<string, readonly [values: readonly string[], said
     [
       ...['--active <which>', '--transport <transport>', '--kind <kind>', '--tier <tier>', '<role>'],
       ...['--outcome <outcome>', '--step <step>', '--purpose <purpose>', '--activate <activate>'],
-      '--alg <alg>',
+      ...['--alg <alg>', '--group <groups...>'],
     ].map((flag) => [flag, [['x'], 'Allowed choices are']]),
   ),
 };

@@ -92,8 +92,8 @@ export function statsStore(db: RecordDatabase) {
           outcome: auditEvents.outcome,
           code: auditEvents.code,
           agent: auditEvents.agentSlug,
-          // Code of an agent may write a text of that name.
-          count: sql<number>`sum(CASE json_type(details, '$.count') WHEN 'integer' THEN details ->> '$.count' ELSE 1 END)`,
+          // Code of an agent may write a text of that name, or any number.
+          count: sql<number>`sum(CASE json_type(details, '$.count') WHEN 'integer' THEN min(max(details ->> '$.count', 1), 1000000) ELSE 1 END)`,
         })
         .from(auditEvents)
         .where(

@@ -143,7 +143,8 @@ export const measureNothing: Measure = () => {};
 
 /** {@link Measure} by points: index and `blob1` are the series, then the {@link LABELS}; `double1` is the value. */
 export const measureByPoints = (points: PointSink | undefined): Measure =>
-  points === undefined
+  // An app may have a variable of that name.
+  typeof points?.writeDataPoint !== 'function'
     ? measureNothing
     : (name, labels = {}, value = 1) =>
         points.writeDataPoint({

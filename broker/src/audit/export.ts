@@ -1,11 +1,10 @@
 import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
-import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-log.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { yieldTurn } from '../runtime/yield-turn.ts';
 import type { SegmentLine } from './proof/export-line.ts';
-import { firstEvent, type LogPorts, type LostSegment, readLog } from './read-log.ts';
-import { segmentName } from './segment.ts';
-import { checkpointLine, eventLine, lineOf } from './view.ts';
+import { firstEvent, type LogEvent, type LogPorts, type LostSegment, readLog } from './read-log.ts';
+import { isSegment, segmentName } from './segment.ts';
+import { checkpointLine, lineOf } from './view.ts';
 
 interface ExportPorts extends LogPorts {
   readonly record: Pick<RecordStore, 'segments' | 'checkpoints'>;
@@ -48,10 +47,7 @@ async function* exportLines(ports: ExportPorts, after: number): AsyncGenerator<s
   if (base !== undefined) yield checkpointLine(base);
   let n = base?.n ?? 0;
   /** Lines of rows, and of the checkpoints that cover no event after `through`. */
-  async function* linesOf(
-    page: readonly AuditEventRow[],
-    through: number,
-  ): AsyncGenerator<string, undefined> {
+  async function* linesOf(page: readonly LogEvent[], through: number): AsyncGenerator<string, undefined> {
     for (let rows = page; ; ) {
       const signed = await checkpoints.following(n, PAGE);
       // Only up to where both pages go: a checkpoint must not come before an event that it covers, nor after the next.
@@ -78,7 +74,7 @@ async function* exportLines(ports: ExportPorts, after: number): AsyncGenerator<s
 
 /** A segment whose events are not in the export, which its reader must not take for a log without them. */
 const lostView = ({ segment, fault }: LostSegment): SegmentLine => ({
-  name: segmentName(segment),
+  name: isSegment(segment) ? segmentName(segment) : 'a row that no broker wrote',
   ...{ from: segment.from, through: segment.through, fault },
 });
 
@@ -94,13 +90,13 @@ async function baseOf(
   return first?.through === after ? first : checkpoints.covering(after);
 }
 
-function interleave(rows: readonly AuditEventRow[], signed: readonly CheckpointRow[]): string {
+function interleave(rows: readonly LogEvent[], signed: readonly CheckpointRow[]): string {
   const lines: string[] = [];
   let next = 0;
   for (const checkpoint of signed) {
     for (; (rows[next]?.seq ?? Number.POSITIVE_INFINITY) <= checkpoint.through; next += 1)
-      lines.push(...rows.slice(next, next + 1).map(eventLine));
+      lines.push(...rows.slice(next, next + 1).map(({ line }) => line()));
     lines.push(checkpointLine(checkpoint));
   }
-  return [...lines, ...rows.slice(next).map(eventLine)].join('');
+  return [...lines, ...rows.slice(next).map(({ line }) => line())].join('');
 }

@@ -5,7 +5,7 @@ import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { yieldTurn } from '../runtime/yield-turn.ts';
 import type { ArchiveStore } from './archive-store.ts';
 import { readSegment, type SegmentFault, segmentName } from './segment.ts';
-import { readEventLine } from './view.ts';
+import { eventLine, readEventLine } from './view.ts';
 
 export interface LogPorts {
   readonly record: Pick<RecordStore, 'segments'>;
@@ -15,6 +15,21 @@ export interface LogPorts {
 
 /** Events that one turn of the loop reads: some milliseconds. */
 const PAGE = 250;
+
+/** An event of the log, from either place. */
+export interface LogEvent {
+  readonly seq: number;
+  /** Its line of an export. That of the archive is the one which was sealed, whatever this version makes of it. */
+  readonly line: () => string;
+  /** `undefined` for an event of the archive that this version cannot read, such as one of a newer version. */
+  readonly row: () => AuditEventRow | undefined;
+}
+
+const ofRow = (row: AuditEventRow): LogEvent => ({
+  seq: row.seq,
+  line: () => eventLine(row),
+  row: () => row,
+});
 
 /** A segment whose events cannot be read. */
 export interface LostSegment {
@@ -36,12 +51,12 @@ export async function firstEvent({ record }: Pick<LogPorts, 'record'>): Promise<
 export async function* readLog(
   { record, archive }: LogPorts,
   after: number,
-): AsyncGenerator<readonly AuditEventRow[] | LostSegment, undefined> {
+): AsyncGenerator<readonly LogEvent[] | LostSegment, undefined> {
   let last = after;
   for (;;) {
     const { segment, rows } = await record.segments.following(last, PAGE);
     if (segment === undefined) {
-      if (rows.length > 0) yield rows;
+      if (rows.length > 0) yield rows.map(ofRow);
       if (rows.length < PAGE) return;
       last = rows.at(-1)?.seq ?? last;
     } else {
@@ -54,22 +69,26 @@ export async function* readLog(
   }
 }
 
+/** The number is the first member of an event. */
+const NUMBERED = /^\{"event":\{"seq":(\d+),/;
+
 /** The events in the text of a segment after a number, in pages. */
 async function* eventsOf(
   segment: SegmentRow,
   text: Uint8Array<ArrayBuffer>,
   after: number,
-): AsyncGenerator<AuditEventRow[], undefined> {
+): AsyncGenerator<LogEvent[], undefined> {
   const lines = new TextDecoder().decode(text).split('\n');
   for (let from = 0; from < lines.length; from += PAGE) {
     const events = lines.slice(from, from + PAGE).filter((line) => line.startsWith('{"event"'));
-    const rows = events.map((line) => {
-      const row = readEventLine(parseJson(line));
-      // Its digest is right: a newer version of the broker wrote an event that this one does not know.
-      if (row === undefined) throw new Error(`${segmentName(segment)} has an event of a newer version`);
-      return row;
+    const numbered = events.map((line): LogEvent => {
+      const seq = Number(NUMBERED.exec(line)?.[1] ?? Number.NaN);
+      // Its digest is right, so that a broker wrote it.
+      if (!Number.isSafeInteger(seq))
+        throw new Error(`${segmentName(segment)} has an event without a number`);
+      return { seq, line: () => `${line}\n`, row: () => readEventLine(parseJson(line)) };
     });
-    const wanted = rows.filter(({ seq }) => seq > after);
+    const wanted = numbered.filter(({ seq }) => seq > after);
     if (wanted.length > 0) yield wanted;
     await yieldTurn();
   }

@@ -13,8 +13,19 @@ const padded = (n: number): string => String(n).padStart(12, '0');
  * By its checkpoints, so that names sort in the order of the log. The digest keeps the segments of a log that was lost
  * and those of the restored one apart, which have numbers in common.
  */
-export const segmentName = ({ fromN, n, digest }: Pick<SegmentRow, 'fromN' | 'n' | 'digest'>): string =>
-  `${padded(fromN)}-${padded(n)}-${digest.slice(0, 16)}.ndjson.gz`;
+export function segmentName(segment: SegmentRow): string {
+  if (!isSegment(segment)) throw new Error('a row of audit_segments is none that a broker wrote');
+  const { fromN, n, digest } = segment;
+  return `${padded(fromN)}-${padded(n)}-${digest.slice(0, 16)}.ndjson.gz`;
+}
+
+/**
+ * Whether a row has the types of its columns, which SQLite does not enforce. Code of agents can write the record database,
+ * and a name decides which file of the archive is read or deleted.
+ */
+export const isSegment = ({ fromN, n, bytes, digest }: SegmentRow): boolean =>
+  [fromN, n, bytes].every((value) => Number.isSafeInteger(value) && value >= 0) &&
+  /^[0-9a-f]{64}$/.test(digest);
 
 const bytesOf = async (body: ConstructorParameters<typeof Response>[0]): Promise<Uint8Array<ArrayBuffer>> =>
   new Uint8Array(await new Response(body).arrayBuffer());
@@ -48,6 +59,7 @@ export async function readSegment(
   segment: SegmentRow,
 ): Promise<Uint8Array<ArrayBuffer> | SegmentFault> {
   if (archive === undefined) return 'no_archive';
+  if (!isSegment(segment)) return 'altered';
   const { bytes, digest } = segment;
   const body = await archive.get(segmentName(segment));
   if (body === undefined) return 'missing';

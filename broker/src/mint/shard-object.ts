@@ -104,13 +104,19 @@ export class MintShardObject extends DurableObject<ShardEnv> {
   }
 
   /** Answers an outage as a value: an error loses its kind on the way to the caller. */
-  async #orUnavailable<T>(request: NamedRequest, answer: Promise<T>): Promise<T | { kind: 'unavailable' }> {
+  async #orUnavailable<T>(
+    request: Pick<NamedRequest, 'requestId'> & Partial<NamedRequest>,
+    answer: Promise<T>,
+  ): Promise<T | { kind: 'unavailable' }> {
     try {
       return await answer;
     } catch (error) {
       if (!isOutage(error)) throw error;
       const line = { event: 'outage', at: 'mint', error: describeError(error), hint: outageHint(error) };
-      console.error(JSON.stringify({ ...line, ...requestFields(request) }));
+      const { requestId, trace } = request;
+      // A broker of the version before sends no trace.
+      const fields = trace === undefined ? { request_id: requestId } : requestFields({ requestId, trace });
+      console.error(JSON.stringify({ ...line, ...fields }));
       return { kind: 'unavailable' };
     }
   }

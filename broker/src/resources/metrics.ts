@@ -1,5 +1,7 @@
+import { CLOSES } from '@agent-ticket/shared/denial.ts';
 import { type Labels, measureNothing, type Sample, type SeriesName } from '@agent-ticket/shared/metrics.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
+import { REVOCATION_CODES } from '@agent-ticket/shared/revocation.ts';
 import { renderError } from '../http/answer.ts';
 import { stateOf } from '../keys/schedule.ts';
 import type { Handler } from '../runtime/call.ts';
@@ -13,6 +15,12 @@ const MOST_SESSIONS = 100_000;
 
 /** The most events that one reading counts; the next one goes on from there. */
 const MOST_EVENTS = 100_000;
+/** How a session may end; code of an agent may write any other text, of which each would be a series. */
+const ENDS: ReadonlySet<string | null> = new Set([
+  ...Object.keys(CLOSES),
+  ...REVOCATION_CODES,
+  ...['finished', 'client_closed', 'agent_failed', 'connection_lost', 'destroyed'],
+]);
 const OUTCOMES = { success: 'renewed', denied: 'refused' } as const;
 
 /** The last event that was counted, of each broker in this process. */
@@ -33,7 +41,8 @@ async function countSessionEvents({ control, record, registry, measure }: Broker
   countedThrough.set(control, through);
   for (const { type, outcome, code, agent, count } of counts) {
     const isKnown = registry.some(({ slug }) => slug === agent);
-    if (type === 'session.closed') measure('sessions_closed_total', { reason: code ?? '' }, count);
+    const reason = code !== null && ENDS.has(code) ? code : 'other';
+    if (type === 'session.closed') measure('sessions_closed_total', { reason }, count);
     else if (type === 'session.renewed') measure('renewals_total', { outcome: OUTCOMES[outcome] }, count);
     else measure('frames_denied_total', isKnown && agent !== null ? { agent } : {}, count);
   }

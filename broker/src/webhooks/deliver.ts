@@ -214,11 +214,13 @@ async function* eventsAfter(
       yield page.fault;
       return;
     }
-    for (const row of page) {
-      if (row.seq > through) return;
-      if (row.seq > last + 1) onGap(row.seq - last - 1);
-      last = row.seq;
-      yield row;
+    for (const { seq, row } of page) {
+      if (seq > through) return;
+      if (seq > last + 1) onGap(seq - last - 1);
+      last = seq;
+      const event = row();
+      if (event === undefined) onGap(1);
+      else yield event;
     }
   }
 }

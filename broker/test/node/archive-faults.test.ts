@@ -1,6 +1,10 @@
+import type { SegmentRow } from '@agent-ticket/drizzle/record/audit-segments.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ArchiveStore } from '../../src/audit/archive-store.ts';
 import { verifyExport } from '../../src/audit/proof/verify.ts';
+import { purgeSegment } from '../../src/audit/retention.ts';
+import { sealAudit } from '../../src/audit/sealer.ts';
 import type { BrokerPorts } from '../../src/runtime/ports.ts';
 import {
   archiveAll,
@@ -9,9 +13,14 @@ import {
   exportText,
   gunzipped,
   gzipped,
+  LATER,
   linesOf,
   type MemoryArchive,
+  MINUTE_MS,
   memoryArchive,
+  START,
+  withSegments,
+  writeEvents,
 } from './archive.ts';
 
 let archive: MemoryArchive;
@@ -124,6 +133,64 @@ describe('a segment that somebody took away or changed', () => {
   it('ends an export with an error while the archive does not answer, so that no gap is taken for a loss', async () => {
     const away: ArchiveStore = { ...archive, get: () => Promise.reject(new Error('fetch failed')) };
     await expect(exportText({ ...ports, archive: away })).rejects.toThrow('fetch failed');
+  });
+});
+
+describe('a row of a segment that no broker wrote', () => {
+  const ROW = { n: 3, fromN: 1, from: 1, through: 5, at: 0, bytes: 9, digest: 'a'.repeat(64), purgedAt: 1 };
+  /** SQLite stores any value in any column, and so does its driver answer them. */
+  const forged = (differs: object): SegmentRow => Object.assign({ ...ROW }, differs);
+
+  it.each([
+    ['a path as its number', forged({ fromN: '../../other/key?x=' })],
+    ['a path as its digest', forged({ digest: 'x/../../key' })],
+    ['a text as its length', forged({ bytes: 'x' })],
+  ])('with %s reads and deletes no file', async (_how, row) => {
+    const asked: string[] = [];
+    const watched: ArchiveStore = {
+      get: async (name) => void asked.push(name),
+      put: async (name) => void asked.push(name),
+      delete: async (name) => void asked.push(name),
+    };
+    const store = withSegments(
+      { ...ports, archive: watched },
+      {
+        oldest: async () => row,
+        following: async (after) => ({ segment: after < row.through ? row : undefined, rows: [] }),
+      },
+    );
+    expect(linesOf(await exportText(store)).join('\n')).toContain('"fault":"altered"');
+    await expect(purgeSegment(store, LATER)).rejects.toThrow('none that a broker wrote');
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('an event whose form this version does not read', () => {
+  it('is exported as it was sealed, and proven', async () => {
+    const { record } = ports;
+    const at = START + 11 * MINUTE_MS;
+    const odd = { a: null, b: { c: 1 } };
+    // Code of an agent may deliver anything, and an older or newer version may know other types.
+    const details: AuditEvent['details'] = JSON.parse(JSON.stringify(odd));
+    await record.deliver(
+      [{ event: { eventId: crypto.randomUUID(), at, type: 'ticket.denied', outcome: 'denied', details } }],
+      at,
+    );
+    await sealAudit(ports, at);
+    for (const minute of [12, 13, 14, 15]) {
+      await writeEvents(ports, 3, START + minute * MINUTE_MS);
+      await sealAudit(ports, START + minute * MINUTE_MS);
+    }
+    const before = await exportText(ports);
+    expect(await archiveAll(ports)).toBeGreaterThan(2);
+    const after = await exportText(ports);
+    expect(after).toBe(before);
+    expect(after).toContain(JSON.stringify(odd));
+    expect(await verifyExport(linesOf(after), await auditKeys(ports))).toMatchObject({
+      content: [],
+      order: [],
+      gaps: [],
+    });
   });
 });
 

@@ -200,15 +200,21 @@ describe('what sessions did is counted from the audit log', () => {
     ];
     expect(await later()).toEqual(expect.arrayContaining(counted));
     expect(await later()).toEqual(expect.arrayContaining(counted));
-    await write({ code: 'locked' });
+    // Code of an agent may write any text, and any number.
+    await write(
+      { code: 'locked' },
+      { code: 'made up', details: { count: 9e15 } },
+      { code: 'made up', details: { count: -5 } },
+    );
     expect(linesOf(await later(), 'sessions_closed_total')).toEqual([
       'sessions_closed_total{reason="client_closed"} 2',
       'sessions_closed_total{reason="locked"} 1',
+      'sessions_closed_total{reason="other"} 1000001',
     ]);
   });
 
   it('and goes on where the numbers of a restored database begin earlier', async () => {
-    await write({ code: 'one' }, { code: 'two' });
+    await write({ code: 'finished' }, { code: 'idle' });
     await scrape();
     const { auditLog } = broker.ports.record;
     const last = (await auditLog.bounds())?.last ?? 0;
@@ -216,7 +222,7 @@ describe('what sessions did is counted from the audit log', () => {
     await later();
     auditLog.bounds = async () => ({ first: 1, last });
     expect(linesOf(await later(), 'sessions_closed_total')).toEqual([
-      'sessions_closed_total{reason="two"} 1',
+      'sessions_closed_total{reason="idle"} 1',
     ]);
   });
 

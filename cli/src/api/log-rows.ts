@@ -106,9 +106,13 @@ export const LOG_ROWS: readonly ApiRow[] = [
     },
     adjust({ authorization: variable, ...rest }, environment) {
       if (variable === undefined) return rest;
-      const value = environment[String(variable)];
+      // A value that was given in place of a name is a secret, and is not repeated.
+      const name = /^[A-Za-z_]\w{0,99}$/.exec(String(variable))?.[0];
+      if (name === undefined)
+        throw new UsageError('--authorization-from is the name of an environment variable.');
+      const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
       if (!value)
-        throw new UsageError(`The environment has no ${variable}: set it to the value of Authorization.`);
+        throw new UsageError(`The environment has no ${name}: set it to the value of Authorization.`);
       return { ...rest, authorization: value };
     },
   },

@@ -110,4 +110,10 @@ it('the authorization of a receiver comes from the environment, and is no word o
     membersOf(row, ['siem', 'https://siem.example.com'], given, environment);
   expect(members({ PARTNER: 'Bearer x' })).toMatchObject({ authorization: 'Bearer x' });
   expect(() => members({})).toThrow('The environment has no PARTNER');
+  for (const name of ['toString', 'Bearer x']) {
+    const of = () =>
+      membersOf(row, ['siem', 'https://siem.example.com'], { authorizationFrom: name }, process.env);
+    expect(of).toThrow(/environment/);
+    expect(of).not.toThrow('Bearer x');
+  }
 });

@@ -1,3 +1,5 @@
+import { errors } from 'jose';
+import * as z from 'zod';
 import { painter } from '../api/paint.ts';
 import { json, plain } from '../api/plain-text.ts';
 import type { ExitCode, Terminal } from '../command.ts';
@@ -73,6 +75,18 @@ export async function conformance(
   return counts.fault === 0 ? 0 : 1;
 }
 
+/** An answer that a check cannot read is a fault of the deployment. An address that does not answer ends the run. */
+function tried(check: Check, target: Target): Promise<Finding> {
+  const found = check.run(target).catch((error: unknown): Finding => {
+    if (error instanceof z.ZodError || error instanceof errors.JOSEError)
+      return { fault: `cannot be read: ${error.name}` };
+    throw error;
+  });
+  // It is awaited in its turn, which an earlier rejection may prevent.
+  found.catch(() => {});
+  return found;
+}
+
 /** Runs some checks at a time, and answers them in their order. */
 async function* inOrder(
   checks: readonly Check[],
@@ -86,13 +100,13 @@ async function* inOrder(
       check !== undefined;
       check = running.length < AT_ONCE ? waiting.shift() : undefined
     )
-      running.push({ check, found: check.run(target) });
+      running.push({ check, found: tried(check, target) });
   };
   fill();
   for (let first = running.shift(); first !== undefined; first = running.shift()) {
     const found = await first.found;
     yield { check: first.check, found };
     const next = waiting.shift();
-    if (next !== undefined) running.push({ check: next, found: next.run(target) });
+    if (next !== undefined) running.push({ check: next, found: tried(next, target) });
   }
 }

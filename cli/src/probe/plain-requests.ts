@@ -46,6 +46,11 @@ const refusedWithout = (name: string, headers: (target: Target) => Readonly<Reco
     challenged,
   );
 
+/** In the form of a service token, as the caller's own credential is for the broker alone. */
+const MADE_UP = {
+  authorization: `Basic ${btoa(`svc_${'A'.repeat(22)}:atk_${'A'.repeat(22)}_${'A'.repeat(49)}`)}`,
+};
+
 export const PLAIN_REQUESTS: readonly Check[] = [
   asking('a ticket in Authorization reaches the agent', FRAMES, (target) => get(target), [
     reachesAgent,
@@ -69,7 +74,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     const [head, payload, signature] = partsOf(good.httpTicket);
     return bearer(`${head}.${payload}.${flipped(signature)}`);
   }),
-  refusedWithout('the credential of the broker is no ticket', ({ own }) => own),
+  refusedWithout('a service token of the broker is no ticket', () => MADE_UP),
   asking(
     'a ticket in the query is not read',
     'RFC 9700 §4.3.2',
@@ -246,9 +251,9 @@ export const CONTROL: readonly Check[] = [
     refusal(401, 'UNAUTHORIZED'),
   ),
   asking(
-    'the credential of the broker is no command',
+    'a service token of the broker is no command',
     'RFC 8725 §3.12',
-    (target) => target.ask(control(target), { method: 'POST', headers: target.own }),
+    (target) => target.ask(control(target), { method: 'POST', headers: MADE_UP }),
     refusal(401, 'UNAUTHORIZED'),
   ),
   asking('commands are not read', 'RFC 9110 §15.5.6', (target) => target.ask(control(target)), [

@@ -84,7 +84,7 @@ export async function findTarget(asked: Asked, life: number, terminal: Terminal)
   const access = await findAccess(asked.profile, terminal);
   const own = await authorization(access);
   const written: Written = { tickets: 0, sessions: 0, revocations: 0 };
-  const ask = asker(access, terminal);
+  const ask = asker(access, own, terminal);
   const mint = async (members: object = {}): Promise<Minted> => {
     const { agent, instance } = asked;
     const wanted = { agent, ...(instance !== undefined && { instance }), expires_in: life, ...members };
@@ -142,11 +142,21 @@ export async function findTarget(asked: Asked, life: number, terminal: Terminal)
 /** Longer than any limit's window but that of instance names. */
 const PATIENCE_S = 61;
 
-/** A 429 whose wait is short is no answer to the question: the kit asks more than a person does. */
+/**
+ * A 429 whose wait is short is no answer to the question: the kit asks more than a person does. Throws where the credential
+ * would go to another address than the broker's: a ticket names the agent worker, and anybody may run that.
+ */
 const asker =
-  ({ broker }: Access, terminal: Terminal): Target['ask'] =>
+  ({ broker }: Access, own: Target['own'], terminal: Terminal): Target['ask'] =>
   async (address, request = {}) => {
-    const url = address.startsWith('/') ? `${broker.replace(/\/$/, '')}${address}` : address;
+    const base = broker.replace(/\/$/, '');
+    const url = address.startsWith('/') ? `${base}${address}` : address;
+    const secrets = Object.values(own);
+    if (
+      !url.startsWith(`${base}/`) &&
+      Object.values(request.headers ?? {}).some((each) => secrets.includes(each))
+    )
+      throw new Error('the credential is for the broker alone');
     for (let tries = 0; ; tries += 1) {
       const answer = await readAnswer(await fetchOf(url, request, terminal));
       const seconds = Number(answer.headers.get('retry-after') ?? Number.NaN);
