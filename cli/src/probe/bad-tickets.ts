@@ -152,15 +152,15 @@ export const BAD_TICKETS: readonly BadTicket[] = [
       headers: { authorization: `Bearer ${good.ticket}` },
     }),
   },
-  unauthorized('no JWT', 'RFC 7519 §7.2', (good) => withTicket(good, 'garbage')),
-  unauthorized('cut off', 'RFC 7515 §5.2', (good) => withTicket(good, good.ticket.slice(0, -20))),
+  unauthorized('not a JWT', 'RFC 7519 §7.2', (good) => withTicket(good, 'garbage')),
+  unauthorized('truncated', 'RFC 7515 §5.2', (good) => withTicket(good, good.ticket.slice(0, -20))),
   unauthorized(
     'two segments',
     'RFC 7515 §7.1',
     spelled(([head, payload]) => `${head}.${payload}`),
   ),
   unauthorized(
-    'five segments, as an encrypted one',
+    'five segments, as in an encrypted JWT',
     'RFC 8725 §2.5',
     spelled((parts) => [...parts, 'AA', 'AA'].join('.')),
   ),
@@ -180,7 +180,7 @@ export const BAD_TICKETS: readonly BadTicket[] = [
     spelled((parts) => `${parts.join('.')}\n`),
   ),
   unauthorized(
-    'a second spelling of its signature',
+    'another encoding of the same signature',
     TICKET,
     spelled(([head, payload, signature]) => `${head}.${payload}.${respelled(signature)}`),
   ),
@@ -218,17 +218,17 @@ export const BAD_TICKETS: readonly BadTicket[] = [
     const [head, payload] = partsOf(good.ticket);
     return withTicket(good, `${encode({ ...decode(head), alg: 'none' })}.${payload}.`);
   }),
-  unauthorized('unsigned, in other letters', 'RFC 8725 §3.1', (good) => {
+  unauthorized('unsigned, in mixed case', 'RFC 8725 §3.1', (good) => {
     const [head, payload] = partsOf(good.ticket);
     return withTicket(good, `${encode({ ...decode(head), alg: 'nOnE' })}.${payload}.`);
   }),
   unauthorized('other algorithm', 'RFC 8725 §3.1', altered({ alg: 'HS256' })),
   unauthorized(
-    'a MAC by the published key as JSON',
+    'a MAC with the published key as JSON',
     'RFC 8725 §2.1',
     macBy((jwk) => JSON.stringify(jwk)),
   ),
-  unauthorized('a MAC by the published key as PEM', 'RFC 8725 §2.1', macBy(pemOf)),
+  unauthorized('a MAC with the published key as PEM', 'RFC 8725 §2.1', macBy(pemOf)),
   unauthorized('other type', 'RFC 8725 §3.11', altered({ typ: 'JWT' })),
   unauthorized('the type of a command', 'RFC 8725 §3.11', altered({ typ: 'agent-control+jwt' })),
   unauthorized('an unknown critical header', 'RFC 7515 §4.1.11', altered({ crit: ['probe'], probe: true })),
@@ -238,7 +238,7 @@ export const BAD_TICKETS: readonly BadTicket[] = [
     forged(() => ({ kid: 'unknown' })),
   ),
   unauthorized(
-    'forged under a published key',
+    'forged with the id of a published key',
     'RFC 8725 §3.3',
     forged(() => ({})),
   ),

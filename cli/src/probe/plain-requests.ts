@@ -53,7 +53,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     header('x-content-type-options', /nosniff/),
   ]),
   {
-    name: 'plain requests do not use the ticket up',
+    name: 'plain requests do not use up the ticket',
     clause: FRAMES,
     run: async (target) => {
       const { ticket } = await target.mint();
@@ -69,7 +69,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     const [head, payload, signature] = partsOf(good.httpTicket);
     return bearer(`${head}.${payload}.${flipped(signature)}`);
   }),
-  refusedWithout('the credential of the broker is no ticket', ({ own }) => own),
+  refusedWithout('a broker credential is not a ticket', ({ own }) => own),
   asking(
     'a ticket in the query is not read',
     'RFC 9700 §4.3.2',
@@ -91,7 +91,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     ['a sub-agent that is not listed is not found', 'AGENT/INSTANCE/sub/probe/child', 404, 'NOT_FOUND'],
     ['an escaped sub-agent is not found', 'AGENT/INSTANCE/%73ub/probe/child', 404, 'NOT_FOUND'],
     ['an instance with an escaped slash is refused', 'AGENT/a%2fb', 400, 'BAD_REQUEST'],
-    ['an instance with a null is refused', 'AGENT/a%00', 400, 'BAD_REQUEST'],
+    ['an instance with a NUL is refused', 'AGENT/a%00', 400, 'BAD_REQUEST'],
     ['an instance with an escaped letter is refused', 'AGENT/%61', 400, 'BAD_REQUEST'],
     ['an instance that is too long is refused', `AGENT/${'a'.repeat(129)}`, 400, 'BAD_REQUEST'],
     ['an agent in capitals is not found', 'AGENT!/INSTANCE', 404, 'NOT_FOUND'],
@@ -141,7 +141,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     [...refusal(405, 'METHOD_NOT_ALLOWED'), header('allow', /\bGET\b/)],
   ),
   asking(
-    'a ticket for sockets is no longer one for requests when it was revoked',
+    'a ticket for sockets opens no plain request after it was revoked',
     'RFC 7009 §2',
     async (target) => {
       const { ticket } = await target.mint();
@@ -158,7 +158,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     refusal(403, 'FORBIDDEN'),
   ),
   {
-    name: 'a ticket is over with the session that it opened',
+    name: 'a ticket is refused after the end of its session',
     clause: FRAMES,
     run: async (target) => {
       const { ticket } = await target.mint();
@@ -170,7 +170,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     },
   },
   asking(
-    'metadata of a protected resource name it, or are not there',
+    'the metadata of a protected resource are served, or do not exist',
     'RFC 9728 §3.3',
     ({ ask, httpUrl }) => {
       const { origin, pathname } = new URL(httpUrl);
@@ -234,24 +234,24 @@ const control = ({ httpUrl }: Target): string => `${new URL(httpUrl).origin}/con
 
 export const CONTROL: readonly Check[] = [
   asking(
-    'a command of nobody is refused',
+    'a command without a signature is refused',
     GATE,
     (target) => target.ask(control(target), { method: 'POST' }),
     refusal(401, 'UNAUTHORIZED'),
   ),
   asking(
-    'a ticket is no command',
+    'a ticket is not accepted as a command',
     'RFC 8725 §3.12',
     (target) => target.ask(control(target), { method: 'POST', headers: bearer(target.good.ticket) }),
     refusal(401, 'UNAUTHORIZED'),
   ),
   asking(
-    'the credential of the broker is no command',
+    'a broker credential is not accepted as a command',
     'RFC 8725 §3.12',
     (target) => target.ask(control(target), { method: 'POST', headers: target.own }),
     refusal(401, 'UNAUTHORIZED'),
   ),
-  asking('commands are not read', 'RFC 9110 §15.5.6', (target) => target.ask(control(target)), [
+  asking('a GET is refused', 'RFC 9110 §15.5.6', (target) => target.ask(control(target)), [
     ...refusal(405, 'METHOD_NOT_ALLOWED'),
     header('allow', /\bPOST\b/),
   ]),

@@ -120,7 +120,7 @@ export const SESSIONS: readonly Check[] = [
     ['a text', 'probe'],
     ['bytes', new Uint8Array([0, 1, 2])],
     ['a list', []],
-    ['a type that is no text', { type: { toString: 1 } }],
+    ['a type that is not text', { type: { toString: 1 } }],
     ['a type in capitals', { type: 'RPC', id: 'probe', method: 'probe', args: [] }],
   ].map(([what, frame = '']) =>
     inSession(`denied without its scope: ${String(what)}`, FRAMES, LEAST, (socket) =>
@@ -160,7 +160,7 @@ export const SESSIONS: readonly Check[] = [
     },
   ),
   inSession(
-    'its principal finds a session, and ends it',
+    'a principal finds its own session, and ends it',
     'HTTP for callers',
     {},
     async (socket, target, jti) => {

@@ -70,7 +70,7 @@ export const TICKET_STATUS: readonly Check[] = [
     ),
   ),
   asking(
-    'nobody introspects without a credential',
+    'an introspection without a credential is refused',
     'RFC 7662 §2.1',
     (target) => postForm(target, '/introspect', { token: target.good.ticket }, NOBODY),
     [...oauthError(401, 'invalid_client'), header('www-authenticate', /Basic/)],
@@ -82,19 +82,19 @@ export const TICKET_STATUS: readonly Check[] = [
     oauthError(400, 'invalid_request'),
   ),
   asking(
-    'introspection takes no GET',
+    'an introspection by GET is refused',
     'RFC 7662 §2.1',
     ({ ask, own }) => ask('/introspect', { headers: own }),
     [status(405)],
   ),
   asking(
-    'the revocation of a text that is no ticket is answered as any other',
+    'the revocation of a text that is no ticket gets the answer of any other',
     'RFC 7009 §2.2',
     (target) => postForm(target, '/revoke', { token: 'probe' }),
     [status(200), ({ text }) => (text === '' ? undefined : 'it has a body')],
   ),
   asking(
-    'nobody revokes without a credential',
+    'a revocation without a credential is refused',
     'RFC 7009 §2.1',
     (target) => postForm(target, '/revoke', { token: target.good.ticket }, NOBODY),
     oauthError(401, 'invalid_client'),

@@ -45,7 +45,7 @@ export const UPGRADES: readonly Check[] = [
     },
   })),
   {
-    name: 'of eight tries at once with one ticket one is admitted',
+    name: 'of eight concurrent tries with one ticket exactly one is admitted',
     clause: 'The agent worker, admission',
     run: async (target) => {
       const { ticket } = await target.mint();
@@ -55,7 +55,7 @@ export const UPGRADES: readonly Check[] = [
     },
   },
   {
-    name: 'an expired ticket is refused so that the client gets another one',
+    name: 'an expired ticket is refused with a code for a new ticket',
     clause: 'RFC 7519 §4.1.4',
     run: async (target) => {
       const { ticket } = await target.mint({ expires_in: SHORT_LIFE_S });
@@ -64,7 +64,7 @@ export const UPGRADES: readonly Check[] = [
     },
   },
   opening(
-    'the answer names the marker, and never the ticket',
+    'the answer names the subprotocol, and never the ticket',
     'RFC 6455 §4.2.2',
     (target) => fresh(target, (ticket) => [SUBPROTOCOL, ticket]),
     [admitted, answers(SUBPROTOCOL)],
@@ -90,7 +90,7 @@ export const REFUSALS: readonly Check[] = [
     ]),
   ),
   {
-    name: 'none of these has used the ticket up',
+    name: 'none of these tries has used the ticket',
     clause: 'The agent worker, admission',
     run: async (target) => {
       const { ticket } = await target.mint();
