@@ -69,7 +69,7 @@ export const partsTable = (costs: Costs): string =>
     partsOf(costs).map(({ part, most, remedy }) => [
       part,
       round(most),
-      // Nobody spreads sockets over one object.
+      // A number of sockets for one object has no use.
       part === 'one object' ? '' : round(most * 3600),
       remedy,
     ]),
@@ -118,7 +118,7 @@ export const hotDaysTable = (costs: Costs): string =>
     HOT_DAYS.map((days) => [String(days), round(rateFor(costs, days))]),
   );
 
-/** The steady state of each size: how much of its time the fullest part works. */
+/** The steady state of each size: the share of time for which each part is busy. */
 export const steadyTable = (costs: Costs): string =>
   table(
     ['sockets', 'tickets a second', ...partsOf(costs).map(({ part }) => part)],

@@ -142,7 +142,10 @@ export interface Sample {
 /** {@link Measure} for a deployment without metrics. */
 export const measureNothing: Measure = () => {};
 
-/** {@link Measure} that writes points. Index and `blob1` are the series, then the {@link LABELS}. `double1` is the value. */
+/**
+ * {@link Measure} that writes points. Index and `blob1` are the series, then the {@link LABELS}. `double1` is the
+ * value.
+ */
 export const measureByPoints = (points: PointSink | undefined): Measure =>
   points === undefined
     ? measureNothing

@@ -3,7 +3,10 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Measure } from '@agent-ticket/shared/metrics.ts';
 import { claimsOf } from './claims.ts';
 
-/** Equal refusals of one session in one minute. The first has its own event. One more event has the number of the others. */
+/**
+ * Equal refusals of one session in one minute. The first has its own event. One more event has the number of the
+ * others.
+ */
 interface RefusalCount {
   readonly sessionId: string;
   readonly type: 'rpc.denied' | 'session.renewed';

@@ -34,7 +34,9 @@ export async function compress(parts: readonly Blob[]) {
  */
 export type SegmentFault = SegmentLine['fault'];
 
-/** Some ten times the text of a full segment. Limits the memory that a row of the record database can make a broker use. */
+/**
+ * Some ten times the text of a full segment. Limits the memory that a row of the record database can make a broker use.
+ */
 export const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 /** The bytes that gzip may add to a text that it cannot compress. */
 const GZIP_BYTES = 64 * 1024;
