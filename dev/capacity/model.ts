@@ -54,7 +54,7 @@ export function partsOf(costs: Costs, shards = DEFAULT_SHARDS): Part[] {
       part: 'record database',
       most: 1000 / (ms.recordMint + ms.recordOpen + ms.recordClose),
       remedy:
-        'a record database for each group of agent workers: events wait in shards and objects meanwhile',
+        'a record database for each group of agent workers; until then, events wait in shards and objects',
     },
     {
       part: `${shards} mint shards`,
@@ -64,7 +64,7 @@ export function partsOf(costs: Costs, shards = DEFAULT_SHARDS): Part[] {
     {
       part: 'control database',
       most: 1000 / read,
-      remedy: 'more questions in a read: it needs no change up to here',
+      remedy: 'more questions in each read; no change is needed up to this rate',
     },
     { part: 'one object', most: 1000 / ms.open, remedy: 'more instances of the agent' },
   ];

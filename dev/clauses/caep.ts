@@ -3,7 +3,7 @@ import { type Clause, deviates, none, yes } from './clause.ts';
 const RECEIVE = 'broker/test/node/caep-receive.test.ts';
 const PUSH = 'broker/test/node/caep-push.test.ts';
 
-/** OpenID CAEP 1.0, with the Shared Signals Framework 1.0, RFC 8417 (the token) and RFC 8935 (its way). */
+/** OpenID CAEP 1.0, with the Shared Signals Framework 1.0, RFC 8417 (the token) and RFC 8935 (its delivery). */
 export const CAEP: readonly Clause[] = [
   yes(
     'CAEP §3.1 session-revoked',

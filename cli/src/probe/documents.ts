@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { asking, body, type Check, header, judge, type Requirement, refusal, status } from './check.ts';
 import type { Answer, Target } from './target.ts';
 
-/** Key sets, metadata and health: what anybody may read. */
+/** Key sets, metadata and health: documents that need no credential. */
 
 const KEYS = '/.well-known/jwks.json';
 const AUDIT_KEYS = '/.well-known/audit-jwks.json';

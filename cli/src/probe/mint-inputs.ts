@@ -2,7 +2,7 @@ import { BODY_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
 import { asking, type Check, header, refusal, status } from './check.ts';
 import { postTicket } from './target.ts';
 
-/** What `POST /tickets` refuses: each request has one fault. */
+/** Requests that `POST /tickets` must refuse. Each request has one fault. */
 
 const CALLERS = 'HTTP for callers';
 const HTTP = 'HTTP of the broker';

@@ -18,7 +18,7 @@ import {
 } from './check.ts';
 import { postTicket, type Target } from './target.ts';
 
-/** `POST /tickets`: its answer, and the ticket itself. */
+/** The answer of `POST /tickets`, and the ticket in it. */
 
 const CALLERS = 'HTTP for callers';
 

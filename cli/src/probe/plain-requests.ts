@@ -16,14 +16,14 @@ import {
 } from './check.ts';
 import type { Answer, Request, Target } from './target.ts';
 
-/** Requests to the gate that open no socket, pages of other origins, and commands of nobody. */
+/** Requests to the gate that open no socket, pages of other origins, and commands without a valid signature. */
 
 const FRAMES = 'Frames and plain requests';
 const GATE = 'The agent worker';
 
 const bearer = (ticket: string) => ({ authorization: `Bearer ${ticket}` });
 
-/** A request to the instance with the good ticket, which it does not use up. */
+/** A request to the instance with the good ticket. It does not use up the ticket. */
 const get = (target: Target, request: Request = {}, more = ''): Promise<Answer> =>
   target.ask(`${target.httpUrl}${more}`, {
     ...request,
@@ -32,7 +32,7 @@ const get = (target: Target, request: Request = {}, more = ''): Promise<Answer> 
 
 const sibling = ({ httpUrl }: Target, place: string): string => httpUrl.replace(/[^/]+\/[^/]+$/, place);
 
-/** The gate let it through: whatever the agent answers, it is none of these. */
+/** Whether the gate forwarded the request. The agent may give any answer, but not one of these refusals. */
 const reachesAgent = (answer: Answer): string | undefined =>
   [401, 403, 405, 413, 429, 503].includes(answer.status) ? `was refused with ${answer.status}` : undefined;
 

@@ -18,7 +18,7 @@ import { type Minted, postForm, type Target } from './target.ts';
 
 const NOBODY = {};
 
-/** What is asked about a token that the caller may not know: alike, whatever is wrong with it. */
+/** Invalid tokens. Introspection must give the same answer for each, so that it does not reveal the fault. */
 const UNKNOWN: readonly (readonly [string, (target: Target) => string])[] = [
   ['a text that is no ticket', () => 'probe'],
   [
@@ -31,7 +31,7 @@ const UNKNOWN: readonly (readonly [string, (target: Target) => string])[] = [
   ['a ticket of nobody', () => 'eyJhbGciOiJub25lIn0.e30.'],
 ];
 
-/** The gate knows a revocation at once where its feed is read, and within a second in any case. */
+/** The gate knows a revocation within a second. */
 const KNOWN_MS = 1_500;
 
 async function revoked(target: Target): Promise<Minted> {

@@ -13,14 +13,14 @@ import {
 } from './check.ts';
 import { type Form, postForm, type Target } from './target.ts';
 
-/** `POST /token`, by a service token as the client. */
+/** `POST /token` with a service token as the client. */
 
 const TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 const NOBODY = {};
 
-/** Only a service token is a client of OAuth here. */
+/** Only a service token can be an OAuth client here. */
 const byClient = (check: Check): Check => ({
   ...check,
   run: (target): Promise<Finding> =>

@@ -4,7 +4,7 @@ import { admitted, type Check, closedWith, fault, judge, opening, type Requireme
 import type { Presentation, Seen } from './socket.ts';
 import type { Target } from './target.ts';
 
-/** Sockets: the ways to deliver a ticket, its one use, its end, and every bad ticket. */
+/** Sockets: the deliveries of a ticket, its single use, its expiry, and every bad ticket. */
 
 const DELIVERIES: Readonly<Record<string, (good: Pick<Good, 'url'>, ticket: string) => Presentation>> = {
   'the query': ({ url }, ticket) => ({ url: `${url}?${QUERY_PARAMETER}=${ticket}`, protocols: [] }),
@@ -28,7 +28,7 @@ const answers =
   ({ protocol }) =>
     protocol === wanted ? undefined : `the answer names the subprotocol "${protocol}"`;
 
-/** Waits until its leeway is over, too. */
+/** A short lifetime, and the leeway of the gate. The check waits for the sum of both. */
 const SHORT_LIFE_S = 5;
 const LEEWAY_S = 5;
 
