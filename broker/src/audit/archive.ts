@@ -95,7 +95,8 @@ async function archivedEnd({ record }: Pick<ArchivePorts, 'record'>): Promise<Lo
   const newest = await segments.newest();
   if (newest !== undefined) return (await checkpoints.find(newest.n)) ?? NO_SEAL;
   const purged = ((await auditLog.bounds())?.first ?? 1) - 1;
-  // A purge may have deleted only some of the events before a checkpoint: nothing proves the rest of them.
+  // A purge may have deleted only some of the events before a checkpoint: nothing proves the rest,
+  // so the first segment begins after that checkpoint.
   return (purged === 0 ? undefined : await checkpoints.reaching(purged)) ?? NO_SEAL;
 }
 
