@@ -1,6 +1,6 @@
 import type { CLOSES, CloseReason } from '@agent-ticket/shared/denial.ts';
 
-/** Why a socket ended. Beside the reasons of the agent worker: what a browser or the agent itself reports. */
+/** The reason why a socket ended: a reason of the agent worker, or one that the browser or the agent reports. */
 export type EndReason = CloseReason | 'closed' | 'connection_lost' | 'other';
 
 /** The end of a socket, as a page can show it. */
@@ -12,7 +12,7 @@ export interface End {
 
 const AGAIN = 'The page connects again by itself.';
 
-/** The types keep the codes equal to those of the agent worker. The table of its module would bring all denials along. */
+/** The types keep these codes equal to those of the agent worker. An import of its table would include all denials. */
 const ENDS = {
   ticket_expired: [3000, `The ticket had expired. ${AGAIN}`],
   ticket_used: [3000, `The ticket was used before. ${AGAIN}`],
@@ -32,7 +32,7 @@ const ENDS = {
   unavailable: [1013, `The agent cannot be reached at the moment. ${AGAIN}`],
 } as const satisfies { readonly [R in CloseReason]: readonly [(typeof CLOSES)[R]['code'], string] };
 
-/** The broker's refusals have words of their own (`token_expired`), whose code is enough. */
+/** The broker's refusals have other reasons (`token_expired`), but the code is enough to describe them. */
 const BY_CODE = { 4000: 'bad_request', 4001: 'unauthorized', 4003: 'forbidden', 4004: 'not_found' } as const;
 
 const isCloseReason = (reason: string): reason is CloseReason => Object.hasOwn(ENDS, reason);
@@ -41,13 +41,14 @@ const isKnownCode = (code: number): code is keyof typeof BY_CODE => Object.hasOw
 const endOf = (reason: CloseReason): End => ({ reason, text: ENDS[reason][1] });
 
 /**
- * Why a socket ended: for a `CloseEvent`, and for `connectionError` of the stock clients. Total: an unknown pair is
- * `other`. An agent chooses code and reason of its own closes, so the answer decides nothing; it is for a person to read.
+ * The reason why a socket ended. Accepts a `CloseEvent`, and `connectionError` of the stock clients. An unknown pair of code
+ * and reason is `other`. An agent chooses the code and the reason of its own closes, so do not use the result for a
+ * decision: it is a text for a person.
  */
 export function describeClose({ code, reason }: { readonly code: number; readonly reason: string }): End {
   if (isCloseReason(reason) && ENDS[reason][0] === code) return endOf(reason);
   if (isKnownCode(code)) return endOf(BY_CODE[code]);
-  // PartySocket reports an attempt without an answer like this, and a heartbeat reports a connection.
+  // PartySocket reports an attempt without an answer in this way. A heartbeat reports a dead connection in this way.
   const isLost = code === 1005 || code === 1006 || (code === 1000 && reason === 'timeout');
   if (isLost) return { reason: 'connection_lost', text: 'The connection was lost.' };
   if (code === 1000 || code === 1001) return { reason: 'closed', text: 'The connection was closed.' };

@@ -5,15 +5,15 @@ interface RefusalDetails {
   readonly code: string;
   /** For a developer. */
   readonly message?: string;
-  /** Identifies the refusal in the broker's log; its operator will ask for it. */
+  /** Identifies the refusal in the broker's log. The operator of the broker will ask for it. */
   readonly requestId?: string | null;
-  /** Where a person signs in at the broker and is redirected back from; absent where the app holds the credential itself. */
+  /** Address for a sign-in at the broker, which redirects back. Absent if the app itself holds the credential. */
   readonly signInUrl?: string | undefined;
 }
 
 /**
- * A lasting refusal: the same request would get the same answer, so nothing repeats it automatically. This class itself
- * means a mistake in the set-up, such as an agent that does not exist. Holds no ticket and no credential.
+ * A lasting refusal: the same request would get the same answer, so the provider does not repeat it. This class itself
+ * means a mistake in the configuration, such as an agent that does not exist. Contains no ticket and no credential.
  */
 export class TicketRefused extends Error {
   override name = 'TicketRefused';
@@ -33,12 +33,12 @@ export class SignInRequired extends TicketRefused {
   override name = 'SignInRequired';
 }
 
-/** 403: the person is known and lacks the right. Signing in again as the same person changes nothing. */
+/** 403: the person is signed in, but lacks the right. A new sign-in as the same person changes nothing. */
 export class Forbidden extends TicketRefused {
   override name = 'Forbidden';
 }
 
-/** No answer in time: broker or network are unavailable. Not a refusal; the provider retries. */
+/** No answer in time: the broker or the network is unavailable. This is not a refusal, and the provider retries. */
 export class TicketUnavailable extends Error {
   override name = 'TicketUnavailable';
   /** The broker's `Retry-After`, in ms. */

@@ -9,7 +9,7 @@ export interface HeartbeatOptions {
 const DEFAULT_SECONDS = 30;
 /** Each open page sends each ping over the network, so the interval has a minimum. */
 const LEAST_SECONDS = 5;
-/** No network keeps an idle connection for longer. A timer of weeks would overflow, and fire at once. */
+/** No network keeps an idle connection for longer. A timer of weeks would overflow, and run at once. */
 const MOST_SECONDS = 3600;
 const OPEN = 1;
 /** With this reason PartySocket abandons an attempt: the other side failed. The provider counts the end as a loss. */
@@ -61,7 +61,7 @@ export function attachHeartbeat(
     timer = setInterval(beat, seconds * 1000);
   }
 
-  // Any frame shows that the connection lives.
+  // Any frame shows that the connection works.
   const unlisten = listen(socket, ['open', 'message', 'close'], (event) => {
     if (event.type === 'open') start();
     else if (event.type === 'message') isUnanswered = false;

@@ -16,16 +16,16 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** A caller that waited this long is rejected; a socket that must still open calls again. */
+/** A caller that waited this long is rejected. A socket that must still open calls again. */
 const CALLER_TIMEOUT_MS = 60_000;
 /** The longest wait before the schedule is consulted again. */
 const RECHECK_MS = 1_000;
-/** The network returned, or the page became visible. */
+/** Call this when the network returned, or the page became visible. */
 const RECOVERY = ['online', 'visibilitychange'];
 
 /**
- * One mint at a time; each ticket goes to one caller, the newest first: of those that wait through an outage the older
- * ones may be gone, which nothing reports. Rejects with {@link TicketRefused} or {@link TicketUnavailable}.
+ * Runs one mint at a time. Each ticket goes to one caller, the newest caller first: during an outage an older caller may have
+ * gone, and nothing reports that. Rejects with {@link TicketRefused} or {@link TicketUnavailable}.
  */
 export function createMintQueue(ports: MintQueuePorts): (transport: Transport) => Promise<TicketAnswer> {
   const { request, schedule, page } = ports;

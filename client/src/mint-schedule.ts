@@ -1,6 +1,6 @@
 import type { ClientPorts } from './ports.ts';
 
-/** When the next mint may start. */
+/** Decides when the next mint may start. */
 export interface MintSchedule {
   /** Milliseconds that have passed, see {@link monotonicClock}. */
   clock(): number;
@@ -12,45 +12,47 @@ export interface MintSchedule {
   failed(retryAfterMs?: number): void;
   /** A socket lasted. */
   lasted(): void;
-  /** A socket opened, received a frame, and was closed by this side: it was of use, and is no part of a loop. */
+  /**
+   * A socket opened, received a frame, and was closed by this side. Such a socket was used, and is no part of a loop.
+   */
   used(): void;
   /** A socket that had lasted was lost. */
   lost(): void;
-  /** A socket opened, or network or person are back: no reason to wait, except for the broker's `Retry-After`. */
+  /** A socket opened, or the network or the person is back. The only reason to wait is the broker's `Retry-After`. */
   retryNow(): void;
 }
 
 type Range = readonly [least: number, most: number];
 
-/** However it fails, five mints in a minute are the most… */
+/** At most five mints a minute start, however the mints fail. */
 const WINDOW_MS = 60_000;
 const WINDOW_MINTS = 5;
 /**
- * …and no gap between them is longer than a person tolerates who waits for the broker's recovery: 0, 5–8, then every
- * 14 s makes five in the first minute, and the first after a recovery comes within 15 s. The first range is wide so
- * that the tabs of a deployment do not retry in step.
+ * The waits are short enough for a person who waits for the broker's recovery. Mints after 0 s, 5–8 s and then every 14 s are
+ * five in the first minute, and the first mint after a recovery comes within 15 s. The first range is wide, so that the
+ * tabs of a deployment do not retry at the same time.
  */
 const FIRST_RETRY: Range = [5_000, 8_000];
 const LATER_RETRY: Range = [13_500, 14_500];
 /** An agent that restarts loses all its sockets at once. The stock client would reconnect after exactly 3 s. */
 const AFTER_LOSS: Range = [3_000, 5_000];
 /**
- * After a failure, while the page is hidden or offline. Not before one: a page may be offline and its broker on the
- * same machine, and some browsers report it wrongly.
+ * The wait after a failure, while the page is hidden or offline. Before a failure there is no such wait: the broker of an
+ * offline page may be on the same machine, and some browsers report `offline` wrongly.
  */
 const AWAY_MS = 60_000;
 /** A longer `Retry-After` counts as a mistake. */
 const RETRY_AFTER_MAX_MS = 300_000;
-/** So many providers of one instance, so fast, are created by a render and not by a page. */
+/** A page that creates so many providers of one instance so fast creates one in each render, which is a mistake. */
 const RENDERED_PROVIDERS = 20;
 const RENDERED_WITHIN_MS = 10_000;
 
 const instances: Record<string, { readonly schedule: MintSchedule; providers: number }> = {};
 
 /**
- * The schedule that all providers of one agent instance share: a component that creates one in each render must not
- * get around the limits. Throws a `TypeError` where a browser creates provider after provider: each would replace the
- * socket of the one before it, without an end.
+ * The schedule that all providers of one agent instance share, so that a component that creates a provider in each render
+ * cannot exceed the limits. Throws a `TypeError` if a browser keeps creating providers: each one would replace the socket
+ * of the provider before it, without an end.
  */
 export function scheduleFor(
   key: string,
@@ -91,7 +93,7 @@ function createSchedule(clock: () => number, random: () => number): MintSchedule
     started(forSocket) {
       lastStart = clock();
       if (forSocket) starts.push(lastStart);
-      // During an outage one client retries for all until its socket opens.
+      // During an outage, one client retries for all until its socket opens.
       notBefore = lastStart + backoff();
     },
     failed(retryAfterMs = 0) {
@@ -116,8 +118,8 @@ function createSchedule(clock: () => number, random: () => number): MintSchedule
 }
 
 /**
- * Milliseconds since its creation, by a clock that anybody may set. Sleep counts; a clock set back counts as no time,
- * so that nothing waits until a wrong clock has caught up.
+ * Milliseconds since its creation, by a clock that a person may set. Sleep of the machine counts. A clock that is set back
+ * counts as no time, so that nothing waits until that clock is correct again.
  */
 function monotonicClock(now: () => number): () => number {
   let last = now();

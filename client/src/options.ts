@@ -2,22 +2,22 @@ import type { ClientPorts } from './ports.ts';
 
 /** How the caller authenticates to the broker. */
 export type Credential =
-  /** Signed in at the broker: the broker's session cookie is sent. */
+  /** The person is signed in at the broker. The browser sends the broker's session cookie. */
   | { readonly kind: 'session' }
-  /** Signed in with Cloudflare Access in front of the broker: the cookie of Access is sent. */
+  /** The person is signed in with Cloudflare Access in front of the broker. The browser sends the cookie of Access. */
   | { readonly kind: 'access' }
   /**
-   * An access token for the broker's API. `get` is called before each mint, and once more with `fresh` when the broker
-   * refuses its token, since a wrong clock makes an expired token look valid. An OAuth error (`login_required`) and an
-   * empty result mean that nobody is signed in; any other rejection is retried.
+   * An access token for the broker's API. The provider calls `get` before each mint. If the broker refuses the token, the
+   * provider calls `get` once more with `fresh`, because a wrong clock makes an expired token look valid. An OAuth error
+   * (`login_required`) and an empty result mean that nobody is signed in. After any other rejection the provider retries.
    */
   | {
       readonly kind: 'access-token';
       readonly get: (how: { readonly fresh: boolean }) => Promise<string | undefined>;
     }
-  /** A service token of the broker. Outside of browsers only: in a page every visitor could read it. */
+  /** A service token of the broker. Only outside of browsers, because every visitor of a page could read the token. */
   | { readonly kind: 'service-token'; readonly clientId: string; readonly clientSecret: string }
-  /** Anonymous: public agents. */
+  /** No credential: only for public agents. */
   | { readonly kind: 'none' };
 
 type ClientRuntime = 'browser' | 'server-render' | 'process';
@@ -27,7 +27,7 @@ export interface TicketProviderOptions {
   readonly broker: string;
   /** Host of the agent worker as `useAgent` takes it: `agents.example.com`, with or without a scheme. */
   readonly host: string;
-  /** Slug of the agent in the registry (kebab-case); `useAgent` derives the same from a binding's name. */
+  /** Slug of the agent in the registry (kebab-case). `useAgent` derives the same slug from the name of a binding. */
   readonly agent: string;
   /** Default: `default`. Agents that belong to their first user have no default. */
   readonly instance?: string;
@@ -35,13 +35,13 @@ export interface TicketProviderOptions {
   readonly credential: Credential;
   /** How the upgrade carries the ticket. Default `subprotocol`; `query` only where a proxy drops subprotocols. */
   readonly delivery?: 'subprotocol' | 'query';
-  /** Scopes, separated by spaces; narrows what the role allows. Default: all of it. */
+  /** Scopes, separated by spaces: a part of the scopes of the role. Default: all scopes of the role. */
   readonly scope?: string;
-  /** Seconds of a ticket's life, 5 to 300. Default: the broker's 60. */
+  /** Lifetime of a ticket in seconds, 5 to 300. Default: 60, set by the broker. */
   readonly expiresIn?: number;
   /**
-   * Default: detected. In `server-render` no request is sent. Set `process` in a Node or Deno client that uses an
-   * access token or a public agent; with a service token it is the default there.
+   * Default: detected. In `server-render` the provider sends no request. Set `process` in a Node or Deno client that uses
+   * an access token or a public agent. With a service token, `process` is the default in Node and Deno.
    */
   readonly runsIn?: ClientRuntime;
   /** Clock, timers, randomness, `fetch` and sockets, for tests. Default: those of the runtime. */

@@ -1,7 +1,7 @@
-/** What the client takes from its runtime. Tests pass their own; nothing else reads a global. */
+/** The functions of the runtime that the client uses. Tests pass replacements. No other code reads a global. */
 export interface ClientPorts {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
-  /** Milliseconds by a clock that may be wrong by any amount: only differences are used. */
+  /** Milliseconds by a clock that may be wrong by any amount: the client uses only differences. */
   readonly now: () => number;
   /** From 0 up to 1. */
   readonly random: () => number;
@@ -14,7 +14,7 @@ export interface ClientPorts {
   readonly openSocket: (url: string, protocols: string | string[] | undefined) => RawSocket;
 }
 
-/** The part of `Window` that is used. Where there is none, the page counts as visible and online. */
+/** The part of `Window` that the client uses. Without a window, the page counts as visible and online. */
 interface Page {
   readonly document?: { readonly hidden: boolean };
   readonly navigator?: { readonly onLine?: boolean };
@@ -23,7 +23,7 @@ interface Page {
   removeEventListener?(type: string, listener: (event: Event) => void): void;
 }
 
-/** What PartySocket, `AgentClient`, the result of `useAgent` and a plain WebSocket have in common. */
+/** The common members of PartySocket, `AgentClient`, the result of `useAgent` and a plain WebSocket. */
 export interface SocketLike {
   readonly readyState: number;
   addEventListener(type: string, listener: (event: Event) => void): void;
@@ -36,7 +36,7 @@ interface RawSocket extends SocketLike {
   dispatchEvent(event: Event): boolean;
 }
 
-/** The most that `setTimeout` takes, about 25 days; with more it would fire at once. */
+/** The longest time that `setTimeout` accepts, about 25 days. A longer timer would run at once. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
 /** Calls `listener` on the named events; returns a function that stops it. */
@@ -51,7 +51,7 @@ export function listen(
   };
 }
 
-/** A close as a stock client reads it. Node before 23 has no `CloseEvent`; there the members are enough. */
+/** A close for a stock client. Node before 23 has no `CloseEvent`, and there an event with its members is enough. */
 export function closeEvent(code: number, reason = ''): Event {
   const members = { code, reason, wasClean: true };
   return typeof CloseEvent === 'undefined'
@@ -59,7 +59,7 @@ export function closeEvent(code: number, reason = ''): Event {
     : new CloseEvent('close', members);
 }
 
-/** Waits for one of the events while the page is visible, at most `ms`; resolves with whether it fired. */
+/** Waits for one of the events while the page is visible, for at most `ms`. Resolves with whether an event came. */
 export const untilVisible = (
   { page, after }: Pick<ClientPorts, 'page' | 'after'>,
   types: readonly string[],

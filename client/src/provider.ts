@@ -22,7 +22,7 @@ export interface AgentOptions {
   readonly agent: string;
   readonly name: string;
   readonly host: string;
-  /** Another for each provider and each {@link TicketProvider.reset}: the hook then replaces its socket. */
+  /** Differs for each provider, and changes at each {@link TicketProvider.reset}: the hook then replaces its socket. */
   readonly id: string;
   readonly WebSocket: SocketClass;
   readonly protocols?: () => Promise<string[]>;
@@ -33,33 +33,37 @@ export interface AgentOptions {
 }
 
 export interface TicketProvider {
-  /** All that `useAgent` or `AgentClient` needs, renewal included. Throws a `TypeError` where there is no `WebSocket`. */
+  /** All options of `useAgent` or `AgentClient`, with renewal. Throws a `TypeError` if there is no `WebSocket`. */
   agentOptions(): AgentOptions;
-  /** `protocols` of PartySocket: a new ticket each time. Resolves without one after a refusal. */
+  /** `protocols` of PartySocket, with a new ticket at each call. Resolves without a ticket after a refusal. */
   protocols(): Promise<string[]>;
   /** `Authorization` for plain HTTP to the agent, such as the history of a chat. Rejects as {@link mint} does. */
   headers(): Promise<Record<string, string>>;
-  /** One ticket, for `new WebSocket(url, protocols)`. Rejects with {@link TicketRefused} or {@link TicketUnavailable}. */
+  /**
+   * One ticket, for `new WebSocket(url, protocols)`. Rejects with {@link TicketRefused} or {@link TicketUnavailable}.
+   */
   mint(): Promise<{ url: string; protocols: string[] }>;
-  /** Renews the session of a socket created without {@link agentOptions}; returns a function that stops it. */
+  /**
+   * Renews the session of a socket that was created without {@link agentOptions}. Returns a function that stops this.
+   */
   attachRenewal(socket: SocketLike): () => void;
   /**
-   * Renews the session of each open socket in band, such as after a grant has changed; at most once in ten seconds for
-   * each socket. Does nothing for anonymous sessions. Does NOT report whether the agent accepted: a refused renewal
-   * leaves the session as it is until its end.
+   * Renews the session of each open socket in band, for example after a grant has changed. Renews each socket at most
+   * once in ten seconds. Does nothing for anonymous sessions. Does NOT report whether the agent accepted the renewal: a
+   * refused renewal does not change the session.
    */
   renewNow(): void;
-  /** Why there is no connection, if it was refused. Cleared by the next ticket. */
+  /** The refusal, if there is no connection because of one. The next ticket clears it. */
   readonly refusal: TicketRefused | undefined;
-  /** Calls back when {@link refusal} changes; returns a function that stops it. */
+  /** Calls the listener when {@link refusal} changes. Returns a function that stops this. */
   subscribe(listener: () => void): () => void;
-  /** Somebody signed in or out: clears the state, and makes open sockets reconnect as the present principal. */
+  /** Call this after a sign-in or sign-out. Clears the state, and makes open sockets reconnect as the new principal. */
   reset(): void;
 }
 
 /** A ticket this close to its expiry may have expired on arrival. */
 const HTTP_MARGIN_MS = 10_000;
-/** A person who left the page alone is back at it. */
+/** Events that show that a person uses the page again. */
 const USER_ACTIVITY = ['pointerdown', 'keydown', 'focus', 'visibilitychange'];
 
 let created = 0;

@@ -8,12 +8,12 @@ export * from './provider.ts';
 export type { SharedTicketOptions } from './shared-provider.ts';
 
 /**
- * The ticket provider of one agent instance, and a render whenever `refusal` changes:
+ * The ticket provider of one agent instance. Causes a render whenever `refusal` changes:
  * `const ticket = useTicketProvider({ … }); const agent = useAgent(ticket.agentOptions());`
  *
- * Components with the same options share a provider, also across StrictMode, Suspense and hot reload, so options may be
- * written in place. Other options give another provider. Of `credential.get` the one of the last render is called. While
- * a page is rendered on a server it asks nothing.
+ * Components with the same options share a provider, also across StrictMode, Suspense and hot reload, so you can write the
+ * options inline. Other options give another provider. The provider calls the `credential.get` of the last render. It
+ * sends no request while a server renders the page.
  */
 export function useTicketProvider(options: SharedTicketOptions): TicketProvider {
   const { provider: ticket, use } = shareProvider(options);

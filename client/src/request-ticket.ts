@@ -9,9 +9,9 @@ export type TicketResult = TicketAnswer | TicketRefused | TicketUnavailable;
 /** The members of the broker's answer that the client uses. */
 export interface TicketAnswer {
   readonly ticket: string;
-  /** Seconds from the moment of the request. No other time counts: the broker's clock may differ from this one. */
+  /** Seconds from the moment of the request. Other times have no use, because the broker's clock may differ. */
   readonly expiresIn: number;
-  /** With the ticket in its query. */
+  /** The address with the ticket in its query. */
   readonly url: string;
 }
 
@@ -23,8 +23,8 @@ const TEMPORARY_STATUS = [408, 425, 429];
 const SIGN_IN_ERROR = /_required$|^invalid_grant$/;
 
 /**
- * Requests one ticket. An `http` ticket opens no socket, so it is requested wherever no socket is needed. Never throws
- * for failures of network, broker or sign-in: they are results.
+ * Requests one ticket. An `http` ticket cannot open a socket, so the client requests one for plain HTTP. Never throws for
+ * failures of network, broker or sign-in: these are results.
  */
 export async function requestTicket(
   transport: Transport,
@@ -53,7 +53,7 @@ export async function requestTicket(
   const { status, ok, headers } = response;
   const answer = status === 201 && readTicketAnswer(text, settings.agent, settings.instance);
   if (answer) return answer;
-  // A redirect, of which a browser exposes no more than that: Access redirects a client that is not signed in.
+  // Access redirects a client that is not signed in. A browser exposes only that there was a redirect.
   if (!ok && status < 400) return refusalOf(signedOut);
   if (status < 400 || status >= 500 || TEMPORARY_STATUS.includes(status)) {
     return Object.assign(new TicketUnavailable(`answer ${status}`), {
@@ -72,7 +72,7 @@ export async function requestTicket(
   });
 }
 
-/** The credential is read for each request: nothing keeps a copy. `undefined`: nobody is signed in. */
+/** Reads the credential for each request, so that nothing keeps a copy. `undefined`: nobody is signed in. */
 async function requestInit(
   transport: Transport,
   settings: Settings,
@@ -94,7 +94,7 @@ async function requestInit(
     method: 'POST',
     headers,
     body: JSON.stringify({ agent, instance, scope, expires_in: settings.expiresIn, transport }),
-    // If it were followed, the redirect to a sign-in would look like an outage.
+    // If the client followed the redirect to a sign-in, that would look like an outage.
     redirect: 'manual',
     // In browsers only: the Workers runtime throws on this member.
     ...(runsIn === 'browser' && { credentials: ambient ? 'include' : 'omit' }),
@@ -110,23 +110,23 @@ export function refusalOf(
   return new Refusal(details, options);
 }
 
-/** The broker's sign-in, which redirects back to this page; only where the broker keeps the session. */
+/** The broker's sign-in, which redirects back to this page. Only if the broker keeps the session. */
 export const signInUrlOf = (
   { broker, ambient }: Settings,
   { page }: Pick<ClientPorts, 'page'>,
 ): string | undefined =>
   ambient ? `${broker}/auth/login?return_to=${encodeURIComponent(page.location?.href ?? '/')}` : undefined;
 
-// Imported as values they would bring the arithmetic of their module along; the types keep the numbers equal.
+// An import of the values would include the code of their module. The types keep the numbers equal.
 const MAX_CHARS: typeof TICKET_MAX_BYTES = 2048;
 const MAX_SECONDS: (typeof TICKET_TTL_SECONDS)['max'] = 300;
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const SOCKET_URL = /^wss?:\/\/\S+$/;
 
 /**
- * Reads the answer to `POST /tickets`. Strict in the members that are used; ignores members that a later broker adds.
- * `undefined` for anything that is not a ticket for this agent instance, such as the page of a proxy. Does NOT verify
- * the ticket: the agent worker does.
+ * Reads the answer to `POST /tickets`. Validates the members that the client uses, and ignores members that a later broker
+ * adds. `undefined`: the answer is not a ticket for this agent instance, such as the page of a proxy. Does NOT verify the
+ * ticket, because the agent worker does.
  */
 export function readTicketAnswer(text: string, agent: string, instance: string): TicketAnswer | undefined {
   const { ticket, expires_in: expiresIn, url, ...target } = membersOf(text);
@@ -145,7 +145,7 @@ export function readTicketAnswer(text: string, agent: string, instance: string):
     : undefined;
 }
 
-/** Members of a JSON object; none for any other text. */
+/** The members of a JSON object. Any other text has none. */
 function membersOf(text: string): Readonly<Record<string, unknown>> {
   try {
     return recordOf(JSON.parse(text));

@@ -9,13 +9,14 @@ import {
 /** Options of a framework's entry. */
 export interface SharedTicketOptions extends TicketProviderOptions {
   /**
-   * Called with each refusal that a sign-in resolves, after `refusal` has changed; of the last caller with these options
-   * only. An example: `({ signInUrl }) => signInUrl && location.assign(signInUrl)`.
+   * Called with each refusal that a sign-in can resolve, after `refusal` has changed. If several components use the same
+   * options, only the function of the last one is called. An example:
+   * `({ signInUrl }) => signInUrl && location.assign(signInUrl)`.
    */
   readonly onSignIn?: (refusal: SignInRequired) => void;
 }
 
-/** A provider without a user is kept so long: a component that suspends, or is loaded anew, comes back to it. */
+/** Time for which an unused provider stays: a component that suspends, or is loaded again, uses it again. */
 const UNUSED_MS = 60_000;
 
 interface SharedProvider {
@@ -25,15 +26,15 @@ interface SharedProvider {
 }
 
 interface Entry extends SharedProvider {
-  /** Of the last caller: a framework makes new functions with each render. */
+  /** The functions of the last caller, because a framework makes new functions with each render. */
   latest: SharedTicketOptions;
 }
 
 const entries = new Map<string, Entry>();
 
 /**
- * The one provider of a page for these options; functions make no difference. A server renders for many people, so there
- * each call gets a provider of its own, which asks nothing.
+ * The only provider of a page for these options. Functions in the options make no difference. A server renders for many
+ * people, so each call on a server gets a new provider, which sends no request.
  */
 export function shareProvider(options: SharedTicketOptions): SharedProvider {
   if (resolveOptions(options).runsIn === 'server-render')
@@ -82,7 +83,7 @@ function createEntry(name: string, options: SharedTicketOptions): Entry {
   provider.subscribe(() => {
     const { refusal } = provider;
     if (!(refusal instanceof SignInRequired)) return;
-    // Later, so that an exception of the app's cannot stop the queue of mints.
+    // Called later, so that an exception in the app's function cannot stop the queue of mints.
     queueMicrotask(() => entry.latest.onSignIn?.(refusal));
   });
   expire();

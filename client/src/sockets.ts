@@ -4,7 +4,7 @@ import type { MintSchedule } from './mint-schedule.ts';
 import { type ClientPorts, closeEvent, listen, type SocketLike } from './ports.ts';
 import { recordOf } from './request-ticket.ts';
 
-/** The constructor that PartySocket creates its sockets with. */
+/** The constructor with which PartySocket creates its sockets. */
 export type SocketClass = new (url: string, protocols?: string | string[]) => object;
 type RawSocket = ReturnType<ClientPorts['openSocket']>;
 type SocketEvent = Event & { readonly data?: unknown; readonly code?: number; readonly reason?: string };
@@ -36,34 +36,34 @@ const OPEN = 1;
 const CLOSED = 3;
 
 const IDLE = 4008;
-/** Beyond a limit, which the reason names: stock clients stop. */
+/** The caller exceeded a limit, which the reason names. Stock clients stop at this code. */
 const LIMIT = 1008;
 /** A code on which stock clients reconnect. */
 const RECONNECT = 3000;
-/** The agent worker's final closes are 4000 and the last two digits of the status that they correspond to. */
+/** A final close of the agent worker is 4000 plus the last two digits of the corresponding HTTP status. */
 const CLOSE_OF_STATUS = 4000 - 400;
 
 /**
- * A socket that lived so long was admitted and is no part of a loop. Longer than the stock client's 5 s: with the
- * wait after a loss, sockets that die right after it still make no more than five a minute.
+ * A socket that stayed open so long was admitted and is no part of a loop. Longer than the stock client's 5 s: with the
+ * wait after a loss, sockets that close directly after this time still cause no more than five mints a minute.
  */
 const LASTED_MS = 10_000;
-/** How the frame begins. Every frame is tested, and some are large: none is parsed. */
+/** The beginning of the frame. The client tests every frame, and some are large, so it parses none. */
 const EXPIRING = /^\s*\{\s*"type"\s*:\s*"ticket\.expiring"/;
 /** The reason with which PartySocket abandons an attempt: the other side failed, this side did not choose to close. */
 const ABANDONED = 'timeout';
 
-/** Connects tickets and sockets: renewal in band, and what the life of a socket implies for the next mint. */
+/** Connects tickets and sockets: renews in band, and decides from the end of a socket when the next mint may start. */
 export function createSockets(ports: SocketsPorts): Sockets {
   const { page, after, schedule } = ports;
   const opened = new Set<RawSocket>();
   const renewals = new Set<() => Promise<void>>();
-  /** Sockets that this side has closed or is about to close: their end says nothing about the other side. */
+  /** Sockets that this side has closed or is about to close. Their end is no sign of a fault on the other side. */
   const closedHere = new WeakSet<SocketLike>();
   /** The last address; with a query it contains a ticket. */
   let lastUrl: string;
 
-  /** Called with `new` it returns another object, so it serves a stock client as its WebSocket class. */
+  /** A call with `new` returns another object, so a stock client can use this as its WebSocket class. */
   function open(url: string, protocols?: string | string[]): object {
     const inQuery = url.includes(`${QUERY_PARAMETER}=`);
     // While the hook waits for its query, its socket retries with the ticket that it has used.
@@ -86,7 +86,7 @@ export function createSockets(ports: SocketsPorts): Sockets {
       event.stopImmediatePropagation();
       socket.dispatchEvent(closeEvent(RECONNECT));
     });
-    // A socket that was open while there was no network learns of its end late or never.
+    // A socket that was open without a network gets its close event late or never.
     const unlisten = listen(page, ['online'], () => reconnect(socket));
     opened.add(socket);
     return socket;
@@ -100,8 +100,8 @@ export function createSockets(ports: SocketsPorts): Sockets {
   }
 
   /**
-   * Renews the session of a socket in band, and derives from its life how soon the next ticket may be minted. Works
-   * with sockets that open again. Returns a function that stops it.
+   * Renews the session of a socket in band, and decides from its end how soon the next mint may start. Works with sockets
+   * that open again. Returns a function that stops this.
    */
   function watch(socket: SocketLike, onClose?: (event: Event, code: number) => void): () => void {
     let lasted = false;
@@ -169,13 +169,13 @@ export function createSockets(ports: SocketsPorts): Sockets {
     reconnectAll() {
       for (const socket of opened) reconnect(socket);
     },
-    // A PartySocket that creates its sockets with this class has them watched already.
+    // If a PartySocket creates its sockets with this class, the class watches them already.
     attach: (socket) =>
       recordOf(recordOf(socket).partySocketOptions).WebSocket === open ? () => {} : watch(socket),
   };
 }
 
-/** Replaces a socket that must not open: closes at once. Nothing is sent over the network. */
+/** Replaces a socket that must not open. It closes at once, and sends nothing over the network. */
 function closedSocket(code: number, reason?: string): object {
   const socket = Object.assign(new EventTarget(), { readyState: CLOSED });
   // After the caller has added its listeners.

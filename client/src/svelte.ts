@@ -6,7 +6,7 @@ export * from './heartbeat.ts';
 export * from './provider.ts';
 export type { SharedTicketOptions } from './shared-provider.ts';
 
-/** A readable store by the contract of Svelte: calls back at once and with each change. */
+/** A readable store by the contract of Svelte: calls its subscriber at once and at each change. */
 interface Readable<T> {
   subscribe(run: (value: T) => void): () => void;
 }
@@ -15,7 +15,7 @@ interface Readable<T> {
 export interface Ticket {
   /** `new AgentClient(ticket.agentOptions())`. */
   readonly ticket: TicketProvider;
-  /** `$refusal`: why there is no connection, if it was refused. */
+  /** `$refusal`: the refusal, if there is no connection because of one. */
   readonly refusal: Readable<TicketRefused | undefined>;
 }
 

@@ -11,13 +11,13 @@ export type { SharedTicketOptions } from './shared-provider.ts';
 export interface Ticket {
   /** `new AgentClient(ticket.agentOptions())`. */
   readonly ticket: TicketProvider;
-  /** Why there is no connection, if it was refused. */
+  /** The refusal, if there is no connection because of one. */
   readonly refusal: Readonly<ShallowRef<TicketRefused | undefined>>;
 }
 
 /**
- * The ticket provider of one agent instance, for `setup`. Components with the same options share a provider. The refusal
- * is followed until the component, or the effect scope, ends.
+ * The ticket provider of one agent instance, for `setup`. Components with the same options share a provider. The ref of the
+ * refusal is updated until the component, or the effect scope, ends.
  */
 export function useTicketProvider(options: SharedTicketOptions): Ticket {
   const { provider: ticket, use } = shareProvider(options);

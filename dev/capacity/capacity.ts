@@ -13,8 +13,8 @@ import {
 } from './tables.ts';
 
 /**
- * `npm run capacity -w dev`: the tables of the page on capacity, in about a minute. `--json`: all figures. `--save`: stores the
- * simulated drops, which the page shows.
+ * `npm run capacity -w dev`: prints the tables of the page on capacity, in about a minute. `--json`: prints all figures.
+ * `--save`: stores the simulated drops, which the page shows.
  */
 
 const options = {

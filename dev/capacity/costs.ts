@@ -1,26 +1,26 @@
 import * as z from 'zod';
 
-/** What `measure.ts` counted. */
+/** The counts of `measure.ts`. */
 export const COSTS_FILE = new URL('costs.json', import.meta.url);
 
-/** Rows, requests and alarms by what they are of, for one of its kind. */
+/** Rows, requests and alarms of one step, by database or object. */
 const Each = z.record(z.string(), z.number());
 
 export const Costs = z.object({
   measuredAt: z.iso.datetime(),
   on: z.looseObject({ commit: z.string(), node: z.string() }),
-  /** So many of each were counted. */
+  /** The number of repetitions of each step. */
   times: z.int().positive(),
   rows: z.object({
     mint: Each,
     refused: Each,
     open: Each,
     frame: Each,
-    /** A frame that calls a method, which the record has as an invocation. */
+    /** A frame that calls a method. The record database has it as an invocation. */
     call: Each,
     renew: Each,
     close: Each,
-    /** One run of the schedule with nothing to do, and one that seals all of the above. */
+    /** One run of the schedule with nothing to do, and one run that seals all events of the steps above. */
     minute: Each,
     sealing: Each,
     /** Of a bare agent of the Agents SDK. */

@@ -1,4 +1,4 @@
-/** Events in the order of their time; of one time in the order in which they were added. */
+/** A queue of events in the order of time. Events at the same time stay in the order in which they were added. */
 export function createHeap<Item>() {
   const heap: { readonly at: number; readonly order: number; readonly item: Item }[] = [];
   let added = 0;
@@ -21,7 +21,7 @@ export function createHeap<Item>() {
       }
     },
 
-    /** The next event; `undefined`: there is none. */
+    /** Removes the next event. `undefined`: there is none. */
     take(): { readonly at: number; readonly item: Item } | undefined {
       const [first] = heap;
       const last = heap.pop();

@@ -16,8 +16,8 @@ import { startWorkers } from '../start/workers.ts';
 import { COSTS_FILE, type Costs } from './costs.ts';
 
 /**
- * Counts what a mint, a session, a frame and the rest cost in rows and requests, by the meters of the runtime: `npm run
- * capacity:measure -w dev`. Real workerd, its local D1 and its objects.
+ * `npm run capacity:measure -w dev`: counts the rows and requests of a mint, a session, a frame and the other steps, by the
+ * meters of the runtime. Uses the real workerd with its local D1 and its objects.
  */
 
 const CONFIG = fileURLToPath(new URL('counted/wrangler.jsonc', import.meta.url));
@@ -112,7 +112,7 @@ async function start() {
       await (await workers.getWorker('counted')).scheduled({ cron: '* * * * *' });
     },
 
-    /** What was counted while the work was done, until nothing is written any more. */
+    /** The counts from the beginning of the work until no more rows are written. */
     async during(work: () => Promise<unknown>): Promise<Counts> {
       const before = await readCounts();
       await work();
@@ -153,7 +153,7 @@ async function measure(): Promise<Costs> {
       for (const number of range) tickets.push(await app.mint(number));
       return tickets;
     };
-    // Keys are made, and every object is there, before anything is counted.
+    // Makes the keys and every object first, so that the counts do not include their creation.
     await app.minute();
     const warm = await app.open(0, await app.mint(0));
     warm.close();

@@ -35,7 +35,7 @@ const withMs = (ms: Partial<Deployment['ms']>, other: Partial<Deployment> = {}):
 describe('a drop of all sockets', () => {
   it('is over after the wait of the clients, where every part is fast', () => {
     const { half, all, mints, refused } = simulateDrop(IDLE);
-    // Three to five seconds after a loss.
+    // Clients wait three to five seconds after a lost connection.
     expect(half).toBeGreaterThan(3.8);
     expect(half).toBeLessThan(4.2);
     expect(all).toBeLessThanOrEqual(5);
@@ -54,7 +54,7 @@ describe('a drop of all sockets', () => {
     expect(object.all).toBeLessThan(6 + 2_000 * 0.01);
     const record = simulateDrop(withMs({ recordMint: 5, recordOpen: 5 }));
     expect(record.recorded).toBeGreaterThanOrEqual(3 + 2_000 * 0.01);
-    // The record is behind, and nobody waits for it.
+    // The record database is late, and no client waits for it.
     expect(record.all).toBeLessThanOrEqual(5);
   });
 

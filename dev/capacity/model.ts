@@ -6,7 +6,7 @@ import { COSTS_FILE, Costs } from './costs.ts';
 import { of } from './prices.ts';
 import { type Deployment, type Recovery, simulateDrop } from './simulate.ts';
 
-/** The figures of the model: what was counted, and times that were measured or that the platform documents. */
+/** The figures of the model: counts of `measure.ts`, and times that were measured or that the platform documents. */
 
 export function readCosts(): Costs {
   const read = Costs.safeParse(JSON.parse(readFileSync(COSTS_FILE, 'utf8')));
@@ -19,7 +19,7 @@ export const SOCKETS_PER_OBJECT = 100;
 /** How long a session lasts in the steady state, in seconds. Each begins with a ticket. */
 export const SESSION_SECONDS = 3600;
 
-/** Times in ms, of one of its kind. */
+/** The time of each step, in ms. */
 export function timesOf({ rows, recordMs }: Pick<Costs, 'rows' | 'recordMs'>): Deployment['ms'] & {
   readonly recordClose: number;
 } {
@@ -27,10 +27,10 @@ export function timesOf({ rows, recordMs }: Pick<Costs, 'rows' | 'recordMs'>): D
   return {
     // Cloudflare documents about 1,000 requests a second for one object; a mint takes 0.5 ms of CPU here.
     shard: 1,
-    // docs/reference/performance.md: a trip to D1, and the reads of one question among several.
+    // docs/reference/performance.md: a round trip to D1, and the time of one question in a read of several.
     read: 1,
     question: 0.006,
-    // The same page: CPU for a connect.
+    // The same page: CPU time of a connect.
     open: 2.2,
     recordMint: recordMs,
     recordOpen: perRow * of(rows.open, 'record.written'),
@@ -40,12 +40,12 @@ export function timesOf({ rows, recordMs }: Pick<Costs, 'rows' | 'recordMs'>): D
 
 export interface Part {
   readonly part: string;
-  /** Tickets a second, each of which opens one session, at which it is busy all the time. */
+  /** Tickets a second at which the part is busy all the time. Each ticket opens one session. */
   readonly most: number;
   readonly remedy: string;
 }
 
-/** The parts in the order in which they are full. */
+/** The parts. The part that is full first comes first. */
 export function partsOf(costs: Costs, shards = DEFAULT_SHARDS): Part[] {
   const ms = timesOf(costs);
   const read = (ms.read + ms.question * MAX_BATCH) / MAX_BATCH;
@@ -54,7 +54,7 @@ export function partsOf(costs: Costs, shards = DEFAULT_SHARDS): Part[] {
       part: 'record database',
       most: 1000 / (ms.recordMint + ms.recordOpen + ms.recordClose),
       remedy:
-        'a record database for each group of agent workers: events wait in shards and objects meanwhile',
+        'a record database for each group of agent workers; until then, events wait in shards and objects',
     },
     {
       part: `${shards} mint shards`,
@@ -64,17 +64,20 @@ export function partsOf(costs: Costs, shards = DEFAULT_SHARDS): Part[] {
     {
       part: 'control database',
       most: 1000 / read,
-      remedy: 'more questions in a read: it needs no change up to here',
+      remedy: 'more questions in each read; no change is needed up to this rate',
     },
     { part: 'one object', most: 1000 / ms.open, remedy: 'more instances of the agent' },
   ];
   return parts.toSorted((a, b) => a.most - b.most);
 }
 
-/** Tickets a second of so many sockets whose sessions end and begin again. */
+/** Tickets a second of so many sockets, if each session begins again after its end. */
 export const steadyRate = (sockets: number): number => sockets / SESSION_SECONDS;
 
-/** Drops that the page shows: each size, and the largest with the most shards. They take a minute to simulate. */
+/**
+ * The drops on the page: each size, the largest with the most shards, and one object for all. They take a minute to
+ * simulate.
+ */
 const DROPS = [
   ...SIZES.map((sockets) => ({ sockets, shards: DEFAULT_SHARDS, socketsPerObject: SOCKETS_PER_OBJECT })),
   { sockets: 1_000_000, shards: MAX_SHARDS, socketsPerObject: SOCKETS_PER_OBJECT },
@@ -103,7 +106,7 @@ export const simulateDrops = (costs: Costs): Drops =>
   DROPS.map((drop) => ({ ...drop, ...dropOf(costs, drop.sockets, drop) }));
 export const readDrops = (): Drops => Drops.parse(JSON.parse(readFileSync(DROPS_FILE, 'utf8')));
 
-/** What a deploy does that drops all sockets, with so many mint shards. */
+/** The effect of a deploy that drops all sockets. */
 export const dropOf = (
   costs: Costs,
   sockets: number,

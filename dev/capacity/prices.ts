@@ -1,24 +1,24 @@
 import type { Costs } from './costs.ts';
 
-/** What a ticket costs at Cloudflare, beyond what the paid plan includes. */
+/** The cost of a ticket at Cloudflare, beyond the amounts that the paid plan includes. */
 
 /** List prices in US dollars, as in Cloudflare's documentation on this day. */
 export const PRICED_ON = '2026-11-30';
 export const PRICES = {
-  /** Each million. */
+  /** For each million. */
   workerRequests: 0.3,
   cpuMs: 0.02,
   objectRequests: 0.15,
   rowsWritten: 1,
   rowsRead: 0.001,
-  /** Each million of GB-seconds of an object, which has 128 MB. */
+  /** For each million of GB-seconds of an object, which has 128 MB. */
   objectGigabyteSeconds: 12.5,
-  /** Each GB: Workers Logs by the price that begins on 1 December 2026. */
+  /** For each GB of Workers Logs, by the price that begins on 1 December 2026. */
   logGigabytes: 0.25,
 } as const;
 const OBJECT_GB = 0.128;
 
-/** What nobody can measure here. Each is on the page. */
+/** Assumptions about values that nobody can measure here. The page names each of them. */
 export const ASSUMED = {
   /** CPU of the broker for a mint and of the gate for an upgrade. */
   mintCpuMs: 3,
@@ -26,9 +26,12 @@ export const ASSUMED = {
   /** Frames that a client sends in a session; twenty are billed as one request. */
   frames: 20,
   renewals: 0,
-  /** Time for which a mint keeps its shard from sleep: the wait for others, and the write. */
+  /** Time for which a mint keeps its shard awake: the wait for other mints, and the write. */
   shardSeconds: 0.15,
-  /** The same of a session and its object: 50 ms and a batch of the recorder when it opens, 1 s and a batch when it ends. */
+  /**
+   * The same for a session and its object: 50 ms and a batch of the recorder at the opening, 1 s and a batch at the
+   * end.
+   */
   objectSeconds: 1.6,
   recorderSeconds: 0.25,
   /** Lines of the log, with what the platform adds to each. */
@@ -43,10 +46,10 @@ export interface CostRow {
   readonly dollars: number;
 }
 
-/** A number of a count, 0 where nothing was counted. */
+/** A count by its name. 0: there was no such count. */
 export const of = (counts: Readonly<Record<string, number>>, name: string): number => counts[name] ?? 0;
 
-/** Rows written for one ticket that opens one session, by where they are. */
+/** Rows written for one ticket that opens one session, by database or object. */
 export function rowsOf({ rows }: Pick<Costs, 'rows'>) {
   const steps = [rows.mint, rows.open, rows.close];
   const sum = (name: string): number => steps.reduce((total, step) => total + of(step, name), 0);
@@ -94,14 +97,14 @@ export function costRows(costs: Pick<Costs, 'rows'>): CostRow[] {
 
 /** Events of one ticket that opens one session: issued, used, opened, closed. */
 export const EVENTS = 4;
-/** The most of one database, in bytes. */
+/** The largest size of one D1 database, in bytes. */
 const D1_BYTES = 10e9;
 const DAY_SECONDS = 86_400;
 
-/** Days until a database is full at so many tickets a second, when nothing leaves it. */
+/** Days until a database is full at so many tickets a second, if no event is deleted or moved. */
 export const daysUntilFull = ({ bytes }: Pick<Costs, 'bytes'>, perSecond: number): number =>
   D1_BYTES / (bytes.all * EVENTS * perSecond * DAY_SECONDS);
 
-/** Tickets a second that a database holds for so many days. */
+/** The most tickets a second if the database keeps events for so many days. */
 export const rateFor = ({ bytes }: Pick<Costs, 'bytes'>, days: number): number =>
   D1_BYTES / (bytes.all * EVENTS * days * DAY_SECONDS);

@@ -3,9 +3,9 @@ import { type MintSchedule, scheduleFor } from '@agent-ticket/client/src/mint-sc
 import { createHeap } from './heap.ts';
 
 /**
- * A deploy that drops all sockets at once, event by event: clients come back by their real schedule, mints queue at the
- * shards, shards at the control database, sockets at their objects, and facts at the record database. Deterministic: the
- * same seed gives the same answer. Networks and isolates cost nothing here, so the real thing is slower.
+ * Simulates a deploy that drops all sockets at once, event by event. Clients reconnect by their real schedule. Mints queue
+ * at the shards, shards at the control database, sockets at their objects, and events at the record database.
+ * Deterministic: the same seed gives the same result. Networks and isolates take no time here, so a real deploy is slower.
  */
 
 export interface Deployment {
@@ -13,46 +13,46 @@ export interface Deployment {
   /** Sockets of one object. */
   readonly socketsPerObject: number;
   readonly shards: number;
-  /** Time of each part for one of its kind, in ms. */
+  /** Time of each step, in ms. */
   readonly ms: {
     /** A mint in its shard. */
     readonly shard: number;
-    /** A read of the control database, and more for each question. */
+    /** A read of the control database, and the additional time for each question in it. */
     readonly read: number;
     readonly question: number;
     /** The opening of a socket in its object. */
     readonly open: number;
-    /** All facts of a mint and of an opening in the record database. */
+    /** All writes of a mint and of an opening in the record database. */
     readonly recordMint: number;
     readonly recordOpen: number;
   };
-  /** The most clients that are simulated one by one; beyond it each stands for several. */
+  /** The most simulated clients. With more sockets, each client stands for several. */
   readonly mostClients?: number;
   readonly seed?: number;
 }
 
 export interface Recovery {
-  /** Moments after the drop at which so many sockets were open again, in seconds. */
+  /** Time from the drop until half, 99 % and all of the sockets were open again, in seconds. */
   readonly half: number;
   readonly most: number;
   readonly all: number;
-  /** Requests for tickets, and those that were refused because too many waited or waited too long. */
+  /** Requests for tickets, and the refused ones: too many requests waited, or the request waited too long. */
   readonly mints: number;
   readonly refused: number;
   /** Requests for tickets in the busiest second. */
   readonly peak: number;
-  /** The most facts that waited for the record database, in seconds of its work, and when it had all of them. */
+  /** The longest queue at the record database, in seconds of its work, and the time until it was empty. */
   readonly behind: number;
   readonly recorded: number;
 }
 
 const DEFAULT_CLIENTS = 100_000;
-/** What the broker tells a client that it refuses for an outage. */
+/** `Retry-After` of the broker in an outage. */
 const RETRY_AFTER_MS = 5_000;
-/** No client gives up: an hour after the drop something is wrong with the model. */
+/** No client gives up. If clients are still waiting an hour after the drop, the model has a fault. */
 const END_MS = 3_600_000;
 
-/** Numbers from 0 to below 1, always the same ones for a seed (mulberry32). */
+/** Random numbers from 0 to below 1, the same for the same seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed | 0;
   return () => {
@@ -64,7 +64,7 @@ export function seeded(seed: number): () => number {
 }
 
 interface Shard {
-  /** Clients whose read has not begun, with the moment at which they asked. */
+  /** Clients whose read has not begun, with the time of each request. */
   readonly waiting: { readonly client: number; readonly at: number }[];
   isReading: boolean;
   freeAt: number;
@@ -82,7 +82,9 @@ export function simulateDrop(deployment: Deployment): Recovery {
     seed = 1,
   } = deployment;
   const clients = Math.min(sockets, mostClients);
-  /** What one client stands for. Its work takes so many times as long, and as many fewer may wait. */
+  /**
+   * Sockets that one client stands for. Its work takes so many times as long, and so many times fewer clients may wait.
+   */
   const weight = sockets / clients;
   const random = seeded(seed);
   const events = createHeap<() => void>();
@@ -134,13 +136,13 @@ export function simulateDrop(deployment: Deployment): Recovery {
     askWhenDue(client);
   }
 
-  /** One read for as many as fit, and then each mint of it in the one thread of the shard. */
+  /** One read for as many clients as fit, and then each of their mints in the single thread of the shard. */
   function read(shard: Shard): void {
     const batch = shard.waiting.splice(0, Math.max(1, Math.floor(MAX_BATCH / weight)));
     shard.isReading = batch.length > 0;
     if (batch.length === 0) return;
     controlFreeAt = Math.max(now, controlFreeAt) + ms.read + ms.question * batch.length * weight;
-    // A client that stands for several needs as many reads as they would.
+    // A client that stands for several needs as many reads as those would need.
     const reads = Math.max(1, (batch.length * weight) / MAX_BATCH);
     controlFreeAt += ms.read * (reads - 1);
     after(controlFreeAt - now, () => {

@@ -39,14 +39,14 @@ export function costsTable({ measuredAt, on, times, rows, bytes }: Costs): strin
       round(of(counts, 'recorder.requests') + of(counts, 'shard.requests')),
     ];
   });
-  const where = `Counted on ${measuredAt.slice(0, 10)} at commit ${on.commit}, for one of ${times} each. An event takes ${round(bytes.all)} bytes of the record database, with its indexes and its part of the rows of sessions, and a call ${round(bytes.call)}.`;
+  const where = `Counted on ${measuredAt.slice(0, 10)} at commit ${on.commit}, with ${times} tickets and sockets. Each row is for one step. An event takes ${round(bytes.all)} bytes of the record database, with its indexes and its share of the rows of sessions. A call takes ${round(bytes.call)} bytes.`;
   const head = [
     'what',
     'rows written in D1',
     'in objects',
     'rows read in D1',
     'trips to D1',
-    'calls of shards and recorders',
+    'calls to shards and recorders',
   ];
   return `${where}\n\n${table(head, lines)}`;
 }
@@ -55,7 +55,7 @@ export function pricesTable(costs: Costs): string {
   const rows = costRows(costs);
   const total = rows.reduce((sum, row) => sum + row.dollars, 0);
   return `List prices of ${PRICED_ON}.\n\n${table(
-    ['for a million tickets with a session each', 'for one', 'dollars'],
+    ['for a million tickets with a session each', 'amount for one', 'dollars'],
     [
       ...rows.map(({ what, times, dollars: cost }) => [what, round(times), dollars(cost)]),
       ['**all**', '', `**${dollars(total)}**`],
@@ -65,11 +65,11 @@ export function pricesTable(costs: Costs): string {
 
 export const partsTable = (costs: Costs): string =>
   table(
-    ['part', 'tickets a second', 'sockets with sessions of an hour', 'then'],
+    ['part', 'tickets a second', 'sockets with sessions of an hour', 'remedy'],
     partsOf(costs).map(({ part, most, remedy }) => [
       part,
       round(most),
-      // Nobody spreads sockets over one object.
+      // A number of sockets for one object has no use.
       part === 'one object' ? '' : round(most * 3600),
       remedy,
     ]),
@@ -82,9 +82,9 @@ export const dropsTable = (drops: Drops): string =>
         'sockets',
         'in one object',
         'shards',
-        'half back',
-        '99 %',
-        'all',
+        'half open',
+        '99 % open',
+        'all open',
         'requests for tickets',
         'refused',
       ],
@@ -118,7 +118,7 @@ export const hotDaysTable = (costs: Costs): string =>
     HOT_DAYS.map((days) => [String(days), round(rateFor(costs, days))]),
   );
 
-/** The steady state of each size: how much of its time the fullest part works. */
+/** The steady state of each size: the share of time for which each part is busy. */
 export const steadyTable = (costs: Costs): string =>
   table(
     ['sockets', 'tickets a second', ...partsOf(costs).map(({ part }) => part)],

@@ -6,7 +6,7 @@ import { ROOT } from '../quiet-environment.ts';
 import { code, table } from './markdown.ts';
 import { asNodes, isNode, parseCode, type Syntax, type SyntaxNode } from './syntax.ts';
 
-/** Tables of the packages and their types, from the manifests and the declarations with their comments. */
+/** Tables of the packages and their types. They come from the manifests, the declarations and the comments on these. */
 
 const MANIFESTS = await Promise.all(
   PACKAGES.map(async ({ workspace }) => ({
@@ -27,7 +27,7 @@ function readSource(path: string): Source {
 
 const nameOf = (node: unknown): string => (isNode(node) ? String(node.name ?? node.value ?? '') : '');
 
-/** The comment between a node and the one before it as one line of Markdown. */
+/** The comment directly before a node, as one line of Markdown. */
 function describe({ text, comments }: Source, { start }: SyntaxNode): string {
   const before = comments.findLast(
     (comment) => comment.end <= start && text.slice(comment.end, start).trim() === '',
@@ -53,7 +53,7 @@ function declaration(source: Source, name: string): SyntaxNode {
   throw new Error(`${source.path} declares no ${name}`);
 }
 
-/** The members of an interface: `instance?` and its comment; a method with its parameters and result. */
+/** The members of an interface with their comments. A method is shown with its parameters and its result. */
 function members(path: string, name: string): readonly (readonly [member: string, meaning: string])[] {
   const source = readSource(path);
   const { body } = declaration(source, name);
@@ -80,7 +80,7 @@ const providerOptions = (): string =>
 const providerMembers = (): string =>
   table(['member', 'meaning'], members('client/src/provider.ts', 'TicketProvider'));
 
-/** Each alternative of the union, with the comment before it. */
+/** Each alternative of the union with its comment. */
 function credentialKinds(): string {
   const source = readSource('client/src/options.ts');
   const { typeAnnotation } = declaration(source, 'Credential');
@@ -89,7 +89,7 @@ function credentialKinds(): string {
     ['`credential`', 'meaning'],
     kinds.map((kind) => [
       code(textOf(source, kind).replaceAll('readonly ', '')),
-      // The bar of the union is between the comment and its type.
+      // The comment is before the bar of the union, and the type is after it.
       describe(source, { ...kind, start: source.text.lastIndexOf('|', kind.start) }),
     ]),
   );
@@ -105,7 +105,7 @@ function clientErrors(): string {
   return table(['class', 'meaning'], classes);
 }
 
-/** The names that a file exports, with those of the files that it exports from. */
+/** The names that a file exports, including names that it exports from other files. */
 function exportsOf(path: string): string[] {
   const { program } = readSource(path);
   return asNodes(program.body).flatMap((statement) => {

@@ -11,7 +11,7 @@ const CLIENT = 'broker/test/node/token/client-credentials.test.ts';
 export const ASVS_IDENTITY: readonly Clause[] = [
   yes(
     '6.1.1, 6.3.1',
-    'guessing is limited, and that is documented',
+    'guessing is limited, and the limit is documented',
     '30 failures a minute by client id and by address; a right credential is never limited',
     [LIMITS, 'are let try 30 times a minute by client id, whatever its spelling and wherever from'],
     [LIMITS, 'lock nobody out who has the right one'],
@@ -19,10 +19,10 @@ export const ASVS_IDENTITY: readonly Clause[] = [
   yes(
     '6.1.3, 6.3.4',
     'each way to authenticate is documented, with equal strength',
-    'one page for each; two at once are refused',
+    'each way has a page; a request with two credentials is refused',
     ['broker/test/credentials.test.ts', '%s are refused, even when they are one and the same'],
   ),
-  none('6.2.*, 6.4.*', 'passwords', 'there are none: people are known by Access or Auth0'),
+  none('6.2.*, 6.4.*', 'passwords', 'there are none: Access or Auth0 authenticates people'),
   yes('6.3.2', 'no default accounts', 'a new deployment has no operator until one is made', [
     'dev/e2e/cli-node.test.ts',
     'makes the first operator, whose token works at once',
@@ -30,7 +30,7 @@ export const ASVS_IDENTITY: readonly Clause[] = [
   deviates(
     '6.3.3',
     'more than one factor',
-    'the identity provider asks for it, by its own policy; a claim rule may demand what it says',
+    'the policy of the identity provider asks for it; a claim rule may require a claim that shows it',
     ['broker/src/credentials/claim-rules.test.ts', '%s has the free tier and nothing else'],
   ),
   none('6.5.*, 6.6.*', 'one-time codes and calls', 'there are none'),
@@ -47,16 +47,16 @@ export const ASVS_IDENTITY: readonly Clause[] = [
     'dev/e2e/access.test.ts',
     'an assertion that %s is refused, also where nobody needs one',
   ]),
-  none('6.8.3', 'SAML', 'it is not taken'),
+  none('6.8.3', 'SAML', 'it is not supported'),
   yes(
     '7.1.*',
     'lifetimes, parallel sessions and federation are documented',
-    'in the limits and on the page of sign-ins',
+    'on the pages about limits and sign-ins',
     ['agent-worker/test/limits.test.ts', 'hold for many at once'],
   ),
   yes(
     '7.2.*',
-    'tokens are verified at the server, made anew and random',
+    'the server verifies tokens, and each token is new and random',
     'each ticket has a random id and one use',
     ['agent-worker/test/admission.test.ts', 'is closed 3000 the second time, by %s'],
   ),
@@ -64,14 +64,14 @@ export const ASVS_IDENTITY: readonly Clause[] = [
     'agent-worker/test/limits.test.ts',
     'ends a session by the sweep, which is set for it',
   ]),
-  yes('7.3.2', 'sessions have an absolute end', '24 hours, whatever is renewed', [
+  yes('7.3.2', 'sessions have an absolute end', 'after 24 hours, in spite of renewals', [
     'agent-worker/test/renewal.test.ts',
     'never carries a session past 24 hours of life',
   ]),
   yes(
     '7.4.1',
     'an ended session is not used again',
-    'by socket, request, stream or renewal',
+    'not by a socket, a request, a stream or a renewal',
     ['agent-worker/test/expiry.test.ts', 'closes at the next frame, and the frame does not run'],
     [
       'broker/test/node/auth0-session/sign-out.test.ts',
@@ -88,7 +88,7 @@ export const ASVS_IDENTITY: readonly Clause[] = [
       'refuses credentials of the person from before, and ends what rests on them',
     ],
   ),
-  yes('7.4.3', 'the others end when a secret is replaced', 'with `grace_in: 0`', [
+  yes('7.4.3', 'other sessions end when a secret is replaced', 'a rotation with `grace_in: 0` ends them', [
     'broker/test/node/admin/service-tokens.test.ts',
     'without a grace time ends those decided before it, and a ticket from after it opens one',
   ]),
@@ -104,40 +104,40 @@ export const ASVS_IDENTITY: readonly Clause[] = [
   deviates(
     '7.5.2',
     'people see and end their sessions, after they authenticate again',
-    'they do with the credential that they have',
+    'they can with their present credential, without a new sign-in',
     ['broker/test/node/sessions.test.ts', 'lists the caller’s own live ones, newest first, page by page'],
   ),
   yes(
     '7.6.*',
-    'sessions follow the provider, and begin by an act',
-    'none outlives its credential; a link alone signs nobody in',
+    'sessions follow the provider, and begin by an action of the person',
+    'no session outlives its credential; a link alone signs nobody in',
     ['broker/test/access.test.ts', 'that ends in %i s gives a ticket and a session of %i s'],
     [SIGN_IN, 'refuses a callback %s'],
   ),
   yes(
     '8.1.*',
-    'rules of access are documented, to the field',
+    'rules of access are documented, down to single fields',
     'as named rules that also explain a decision',
     ['broker/src/mint/policy.test.ts', 'is that of the protocol: the first broken rule gives the reason'],
   ),
   yes(
     '8.2.1',
     'functions need a permission',
-    'for each route, checked before anything is looked up',
+    'each route checks its permission before it looks anything up',
     ['broker/test/http.test.ts', '$method $path needs its permission, before it looks at the body'],
     [FRAMES, 'without its scope fails as the SDK says so, does not run, and is recorded'],
   ),
   yes(
     '8.2.2',
-    'data need one, too',
-    'another’s session is as one that there is not; a token may be limited to agents',
+    'data need a permission, too',
+    'a session of another principal looks like one that does not exist; a service token may be limited to agents',
     ['broker/test/node/sessions.test.ts', 'no query shows another’s'],
     ['broker/test/node/admin/limited-tokens.test.ts', '%s: within its agents, and not beyond'],
   ),
   yes(
     '8.2.3',
-    'and fields',
-    'a secret is in one answer; nobody gives more than the own rights',
+    'fields need a permission, too',
+    'only one answer shows a secret; nobody can give more rights than their own',
     ['broker/test/node/admin/service-tokens.test.ts', 'shows its secret that once'],
     [ABOVE, 'gives nothing that lasts longer than the own grant'],
   ),
@@ -155,14 +155,14 @@ export const ASVS_IDENTITY: readonly Clause[] = [
   ]),
   yes(
     '9.2.*',
-    'time, type, audience; one key for several audiences says which',
-    'an audience for each worker, named by the issuer',
+    'time, type and audience are checked; tokens name their audience if one key signs for several',
+    'each agent worker has an audience, which the issuer names in the token',
     ['shared/src/verify-ticket.test.ts', 'the refusal of a ticket %s names the difference'],
     ['shared/src/own-jws-kinds.test.ts', '%s is refused by its %s'],
   ),
   yes(
     '10.1.*',
-    'tokens go only where they must, and to who asked',
+    'tokens go only to the parties that need them, and to the client that asked',
     'the agent never sees one; state and nonce bind a sign-in',
     ['agent-worker/test/admission.test.ts', 'by %s leaves nothing of itself with the agent'],
     [SIGN_IN, 'refuses an ID token with %s'],
@@ -173,7 +173,7 @@ export const ASVS_IDENTITY: readonly Clause[] = [
   ]),
   yes(
     '10.3.1 to 10.3.3',
-    'audience, delegated rights, a subject that is not given away again',
+    'audience, delegated rights, a subject that is never reassigned',
     'by the claim rules of its issuer',
     ['broker/test/node/foreign/issuers.test.ts', 'a token of %s by the key of %s for the audience of %s: %i'],
   ),
@@ -189,7 +189,7 @@ export const ASVS_IDENTITY: readonly Clause[] = [
   yes(
     '10.4.4, 10.4.10, 10.4.11',
     'grants, authentication and scopes of a client',
-    'as little as each needs',
+    'a client gets as little as it needs',
     [CLIENT, 'for a client that shows %s'],
     [CLIENT, 'gets less than its role allows when it asks for less'],
   ),
@@ -201,5 +201,5 @@ export const ASVS_IDENTITY: readonly Clause[] = [
     [BACK, 'takes a token once'],
     [BACK, 'no ID token, access token or nothing is a logout token'],
   ),
-  none('10.6.*, 10.7.*', 'an OpenID provider, consent', 'the broker is none'),
+  none('10.6.*, 10.7.*', 'an OpenID provider, consent', 'the broker is not an OpenID provider'),
 ];

@@ -21,8 +21,8 @@ const LOG = [
 export const ASVS_OPERATION: readonly Clause[] = [
   yes(
     '11.1.*',
-    'keys and algorithms have an inventory and a life',
-    'the page on keys and secrets; a schedule rotates',
+    'keys and algorithms have an inventory and a life cycle',
+    'the pages on keys and on secrets; a schedule rotates keys',
     ['broker/src/keys/schedule.test.ts', 'is safe as it is'],
     [
       'broker/test/key-life.test.ts',
@@ -31,18 +31,18 @@ export const ASVS_OPERATION: readonly Clause[] = [
   ),
   yes(
     '11.2.*',
-    'known implementations, exchangeable, of 128 bits',
+    'known implementations, exchangeable algorithms, 128 bits of security',
     'WebCrypto and jose; a rotation changes the algorithm',
     ['broker/test/rotation.test.ts', 'is Ed25519 by choice, and stays so until another is chosen'],
   ),
   yes(
     '11.3.*',
     'authenticated encryption',
-    'AES-GCM with kid, algorithm and purpose beside it',
+    'AES-GCM with kid, algorithm and purpose as additional data',
     [SEAL, 'does not open under another %s'],
     [SEAL, 'does not open with any letter changed'],
   ),
-  yes('11.4.1, 11.4.3', 'hashes without collisions', 'SHA-256', [
+  yes('11.4.1, 11.4.3', 'collision-resistant hashes', 'SHA-256', [
     SECRET,
     'is HMAC-SHA-256 (RFC 4231, case 2)',
   ]),
@@ -51,7 +51,7 @@ export const ASVS_OPERATION: readonly Clause[] = [
     'hashes of passwords',
     'there are none: a secret has 256 random bits and is kept under a pepper',
   ),
-  yes('11.5.1', 'random numbers that nobody guesses', 'from the platform, 128 bits or more', [
+  yes('11.5.1', 'unpredictable random numbers', 'from the platform, 128 bits or more', [
     SECRET,
     'asks for enough randomness: 43 characters, 256 bits',
   ]),
@@ -62,20 +62,20 @@ export const ASVS_OPERATION: readonly Clause[] = [
   deviates(
     '12.1.*, 12.2.2, 12.3.4',
     'versions, suites and certificates of TLS',
-    'those of Cloudflare, or of the proxy before Node: the page on proxies has a configuration',
+    'Cloudflare decides them, or the proxy before Node: the page on proxies has a configuration',
     ['dev/e2e/node/proxies.test.ts', 'a request without TLS goes no further, whatever it says of its scheme'],
   ),
   yes(
     '12.2.1, 12.3.1 to 12.3.3',
     'TLS for all that leaves the machine',
-    'settings with plain addresses refuse to start',
+    'the broker refuses to start with a plain http address in a setting',
     CONFIG,
     [HTTP, 'a request without TLS is refused, but for those of probes'],
   ),
   yes(
     '13.1.1, 13.2.4, 13.2.5',
-    'what is connected to is documented and listed',
-    'issuers, workers and anchors are settings, receivers are rows',
+    'connected services are documented and listed',
+    'issuers, workers and anchors are settings; receivers are rows of the database',
     CONFIG,
   ),
   yes(
@@ -86,7 +86,7 @@ export const ASVS_OPERATION: readonly Clause[] = [
   ),
   yes(
     '13.3.*',
-    'secrets are managed and given to who needs them',
+    'secrets are managed, and given only to the parts that need them',
     'bindings of the platform, or files of the service manager',
     [
       'broker/src/runtime/node/open-credentials.test.ts',
@@ -97,17 +97,22 @@ export const ASVS_OPERATION: readonly Clause[] = [
   yes(
     '13.4.*',
     'no metadata, debugging, listings or TRACE',
-    'packages have built files alone; an unknown method is refused',
+    'packages have only built files; an unknown method is refused',
     ['dev/pack/packages.test.ts', 'has built files, migrations and texts, and no test and no source'],
     [
       'broker/test/node/process/start.test.ts',
       'serves the console from the files beside it, and nothing else of its folder',
     ],
   ),
-  yes('14.1.*, 14.2.4', 'data are classed, with rules', 'the page on personal data and the one on secrets', [
-    'broker/test/node/auth0-session/forget.test.ts',
-    'has no label, no last sight, no sign-in and no grant, and nothing in the tables says more',
-  ]),
+  yes(
+    '14.1.*, 14.2.4',
+    'data are classified, with rules',
+    'the page on personal data and the one on secrets',
+    [
+      'broker/test/node/auth0-session/forget.test.ts',
+      'has no label, no last sight, no sign-in and no grant, and nothing in the tables says more',
+    ],
+  ),
   deviates(
     '14.2.1',
     'nothing sensitive in an address',
@@ -115,14 +120,16 @@ export const ASVS_OPERATION: readonly Clause[] = [
     ['agent-worker/test/gate-tickets.test.ts', 'in the query of a plain request is dropped unread'],
     SECRECY,
   ),
-  yes('14.2.2, 14.3.2', 'no cache keeps it', 'no-store on all but key sets and metadata', [
-    HTTP,
-    '(%s) may be kept by a cache only when it is the key set',
-  ]),
+  yes(
+    '14.2.2, 14.3.2',
+    'no cache stores sensitive data',
+    'all answers but key sets and metadata have no-store',
+    [HTTP, '(%s) may be kept by a cache only when it is the key set'],
+  ),
   yes(
     '14.2.3, 14.3.1, 14.3.3',
-    'nothing for trackers or in the storage of a browser',
-    'tickets and credentials are in memory',
+    'no sensitive data for trackers or in the storage of a browser',
+    'tickets and credentials are only in memory',
     ['dev/check/globals.test.ts', 'no page keeps anything in the storage of the browser'],
   ),
   yes(
@@ -137,37 +144,37 @@ export const ASVS_OPERATION: readonly Clause[] = [
   yes(
     '15.2.2',
     'work that takes long is bounded',
-    'exports are read as they are taken; a lock asks a hundred objects',
+    'an export reads a page when the reader takes it; a command asks at most a hundred objects',
     ['broker/test/audit-proof.test.ts', 'reads a page when the reader takes one, and no sooner'],
   ),
   yes(
     '15.2.3',
     'nothing in production that is not needed',
-    'bundles are searched for code that does not belong',
+    'a check searches the bundles for code that must not be there',
     ['dev/check/bundle.test.ts', '%s must not contain %s'],
   ),
   yes(
     '15.3.1, 15.3.3',
     'answers and requests have known members',
-    'both sides by schema',
+    'schemas validate both',
     ['broker/test/node/openapi.test.ts', 'with a member too many'],
     [
       'broker/test/node/routes-properties.test.ts',
       'no request of a service without permissions is a fault or changes a policy',
     ],
   ),
-  yes('15.3.2', 'redirects are not followed', 'of key sets, webhooks and the command line', [
+  yes('15.3.2', 'redirects are not followed', 'not for key sets, webhooks or the command line', [
     'broker/test/node/process/post.test.ts',
     'follows no redirect',
   ]),
-  yes('15.3.4', 'addresses of callers come from trusted fields', 'the socket, or a listed proxy', [
+  yes('15.3.4', 'addresses of callers come from trusted fields', 'from the socket, or from a listed proxy', [
     'broker/src/http/client-address.test.ts',
     'is the socket’s for everybody where no proxy is trusted',
   ]),
   yes(
     '15.3.5 to 15.3.7',
-    'types, prototypes, doubled parameters',
-    'strict schemas; a parameter twice is refused',
+    'types, prototypes, duplicate parameters',
+    'strict schemas; a duplicate parameter is refused',
     ['broker/src/runtime/body.test.ts', 'with a member twice %s is refused'],
     ['shared/src/verify-ticket-claims.test.ts', '__proto__ as %s refuses the ticket'],
   ),
@@ -193,7 +200,7 @@ export const ASVS_OPERATION: readonly Clause[] = [
     'broker/test/audit-proof.test.ts',
     'has one line for each event, also for readers that break at other signs than LF',
   ]),
-  yes('16.4.2', 'logs cannot be changed', 'a change of the audit log shows: chain and signed checkpoints', [
+  yes('16.4.2', 'logs cannot be changed', 'chain and signed checkpoints reveal a change of the audit log', [
     'dev/second-verifier/second-verifier.test.ts',
     'agrees on exports in which %s',
   ]),

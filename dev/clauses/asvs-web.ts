@@ -19,7 +19,7 @@ export const ASVS_WEB: readonly Clause[] = [
   yes(
     '1.1.1',
     'decode once, into one form',
-    'paths are compared as they came, and never decoded',
+    'paths are compared as received, and never decoded',
     ['agent-worker/test/gate-places.test.ts', 'that is %s is refused: %s'],
     WIRE,
   ),
@@ -29,23 +29,23 @@ export const ASVS_WEB: readonly Clause[] = [
     'answers are JSON; the few pages are made of constants and encoded texts',
     PAGE,
   ),
-  yes('1.2.4', 'queries have parameters', 'all through Drizzle, and none is built of texts', FUZZ, [
+  yes('1.2.4', 'queries have parameters', 'all go through Drizzle, and none is built from strings', FUZZ, [
     'drizzle/test/d1/object-plans.test.ts',
     '%s without looking at every row',
   ]),
   none(
     '1.2.5 to 1.2.10',
     'commands of the system, LDAP, XPath, LaTeX, spreadsheets',
-    'there are none; expressions are constants',
+    'there are none; regular expressions are constants',
   ),
-  yes('1.3.2', 'no eval', 'a policy forbids it in pages; the linter in code', [
+  yes('1.3.2', 'no eval', 'the content policy forbids it in pages, and the linter in code', [
     'broker/test/console.test.ts',
     'may load its own files and call the broker, and no page may frame it',
   ]),
   yes(
     '1.3.6',
     'no request to an address that a caller chose',
-    'receivers of webhooks are https, public, and without redirects; keys come from settings',
+    'receivers of webhooks have public https addresses and no redirects; addresses of keys come from settings',
     [
       'broker/src/webhooks/receiver-url.test.ts',
       'may be of this machine, by http, for a broker that is on it alone',
@@ -58,9 +58,9 @@ export const ASVS_WEB: readonly Clause[] = [
   none(
     '1.3.1, 1.3.3 to 1.3.5, 1.3.7 to 1.3.11, 1.4.*, 1.5.1',
     'HTML, SVG, templates, mail, memory, XML',
-    'none of it is taken or made; the language has no pointers',
+    'the project reads and makes none of these; the language has no pointers',
   ),
-  yes('1.5.2', 'safe deserialization', 'JSON alone, with a strict schema, and no member twice', [
+  yes('1.5.2', 'safe deserialization', 'only JSON, with a strict schema and no duplicate member', [
     BODY,
     'with a member twice %s is refused',
   ]),
@@ -80,14 +80,14 @@ export const ASVS_WEB: readonly Clause[] = [
       'has the form of each parameter of a path, but of the name of a file',
     ],
   ),
-  yes('2.3.1', 'steps in their order', 'a sign-in ends in the browser in which it began', [
+  yes('2.3.1', 'steps happen in their order', 'a sign-in ends in the browser in which it began', [
     'broker/test/node/auth0-session/sign-in.test.ts',
     'refuses a callback %s',
   ]),
   yes(
     '2.3.2, 2.3.4',
-    'limits of the business, and locks on scarce things',
-    'a claim is one insert; a limit is exact when many come at once',
+    'business limits, and locks on limited resources',
+    'a claim is one insert; a limit is exact when many requests come at once',
     [
       'broker/test/limits.test.ts',
       'is exact when 40 come at once, and is not that of a principal at the same address',
@@ -97,18 +97,20 @@ export const ASVS_WEB: readonly Clause[] = [
     'broker/test/node/keys/crash.test.ts',
     'at any call, before or after it, leaves what the next run completes',
   ]),
-  yes('2.4.1', 'automation is limited', 'by tier, and by address for strangers', [
+  yes('2.4.1', 'automation is limited', 'by tier, and by address for anonymous callers', [
     'broker/test/call-limits.test.ts',
     'every route counts something, but for these, which need no credential and give their reason',
   ]),
-  yes('3.2.*', 'nothing is rendered in a wrong context', 'types are set, and never guessed', [
-    HTTP,
-    '(%s) has the headers that make a browser careful',
-  ]),
+  yes(
+    '3.2.*',
+    'nothing is rendered in a wrong context',
+    'every answer has a content type, and browsers may not guess another',
+    [HTTP, '(%s) has the headers that make a browser careful'],
+  ),
   deviates(
     '3.3.1, 3.3.3',
     'cookies are Secure with __Host-',
-    'the cookie of a sign-in has the name that stock auth0 sessions have, and is Secure; ours of the gate has the prefix',
+    'the sign-in cookie has the name of stock Auth0 sessions, and is Secure; the cookie of the gate has the prefix',
     ['agent-worker/test/mcp-oauth.test.ts', 'is set at an upgrade of the same site, for this host alone'],
     ['broker/test/node/auth0-session/stock-session.test.ts', 'is accepted: the same person, until it ends'],
   ),
@@ -118,7 +120,7 @@ export const ASVS_WEB: readonly Clause[] = [
   ]),
   yes(
     '3.4.1, 3.4.3 to 3.4.6',
-    'HSTS, a policy of content, nosniff, referrer, frames',
+    'HSTS, content security policy, nosniff, referrer, frames',
     'on every answer',
     [HTTP, '(%s) has the headers that make a browser careful'],
     ['broker/test/console.test.ts', 'may load its own files and call the broker, and no page may frame it'],
@@ -126,20 +128,20 @@ export const ASVS_WEB: readonly Clause[] = [
   yes(
     '3.4.2, 3.5.2',
     'CORS by an exact list',
-    'nothing is reflected, and preflights are answered without a look at a credential',
+    'an answer repeats no origin, and the answer to a preflight does not depend on a credential',
     [CORS, 'from %s gets no permission, in a preflight or in an answer'],
     ORIGINS,
   ),
   yes(
     '3.5.1',
-    'forged requests of other sites',
-    'a cookie needs a listed origin and JSON for all but reads',
+    'requests that other sites forge are refused',
+    'a request with a cookie needs a listed origin and JSON, unless it is a read',
     ['broker/test/node/auth0-session/sign-in.test.ts', 'mints nothing by a form'],
   ),
   yes(
     '3.5.3',
     'no GET changes anything',
-    'but the sign-out, which asks first where another page links to it',
+    'the sign-out is the exception, and asks first if another page links to it',
     [HTTP, '%s answers its own methods, and any other with a 405 that lists them'],
     [
       'broker/test/node/auth0-session/sign-out.test.ts',
@@ -160,7 +162,7 @@ export const ASVS_WEB: readonly Clause[] = [
     'broker/test/node/auth0-session/sign-in.test.ts',
     'refuses to return to %j',
   ]),
-  yes('4.1.1', 'a type for each answer', 'as the document has it', [
+  yes('4.1.1', 'a type for each answer', 'as the OpenAPI document says', [
     'broker/test/node/openapi.test.ts',
     'unless it is as the document says',
   ]),
@@ -177,23 +179,25 @@ export const ASVS_WEB: readonly Clause[] = [
   ),
   yes(
     '4.2.1',
-    'one reading of the end of a message',
-    'doubtful framing is refused or closes the connection',
+    'the end of a message has one interpretation',
+    'ambiguous framing is refused or closes the connection',
     WIRE,
   ),
   none('4.3.*', 'GraphQL', 'there is none'),
-  yes('4.4.1', 'WebSockets over TLS', 'plain ones are refused but on loopback', [
+  yes('4.4.1', 'WebSockets over TLS', 'plain WebSockets are refused, except on loopback', [
     'agent-worker/test/gate-order.test.ts',
     'at %s answers %d without a ticket',
   ]),
   yes('4.4.2', 'the origin of a handshake is checked', 'against a list, and the worker’s own', ORIGINS),
-  yes('4.4.3', 'tokens of their own for WebSockets', 'that is a ticket', [
+  yes('4.4.3', 'tokens of their own for WebSockets', 'the ticket is this token', [
     'agent-worker/test/admission.test.ts',
     'opens one session under 100 concurrent tries, all deliveries mixed',
   ]),
-  yes('4.4.4', 'they come through an authenticated HTTPS session', 'by a credential at the broker', [
-    'broker/test/credentials.test.ts',
-    '%s asks for one',
-  ]),
-  none('5.*', 'files', 'none is uploaded; those of the console are known by a fixed form of name'),
+  yes(
+    '4.4.4',
+    'these tokens come through an authenticated HTTPS session',
+    'the broker issues a ticket for a credential',
+    ['broker/test/credentials.test.ts', '%s asks for one'],
+  ),
+  none('5.*', 'files', 'no file is uploaded; names of console files have a fixed form'),
 ];

@@ -1,15 +1,15 @@
-/** One requirement of a standard, in our own words, and the tests that show it here. */
+/** One requirement of a standard in our own words, and the tests that show how the project meets it. */
 export interface Clause {
-  /** As the standard numbers it. */
+  /** The number of the requirement in the standard. */
   readonly at: string;
   readonly asks: string;
   /**
-   * `yes`: held as asked. `deviates`: held in another way, or not, with the reason in `how`. `none`: it does not apply, with
-   * the reason in `how`.
+   * `yes`: met as the standard asks. `deviates`: met in another way, or not met, with the reason in `how`. `none`: does not
+   * apply, with the reason in `how`.
    */
   readonly held: 'yes' | 'deviates' | 'none';
   readonly how: string;
-  /** File, and the title of a test in it as it is written there. None only where the clause does not apply. */
+  /** The file and the exact title of each test. Empty only if the clause does not apply. */
   readonly tests: readonly (readonly [file: string, title: string])[];
 }
 

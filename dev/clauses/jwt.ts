@@ -14,13 +14,13 @@ export const RFC_8725: readonly Clause[] = [
   yes(
     '§3.1',
     'the verifier fixes the algorithms; a key has one',
-    'ES256 and Ed25519, by the key and never by the header',
+    'ES256 and Ed25519; the key decides, and the header never does',
     [HEADER, 'the algorithm of another type of key is refused although it is one of ours'],
     [KEY_SET, 'gives each key under its kid with the one algorithm it may verify'],
   ),
   yes(
     '§3.2',
-    'only algorithms that are fit',
+    'only suitable algorithms',
     'none, HS*, RS* and PS* are refused for tickets; foreign tokens are RS256 with 2,048 bits or more, or ES256',
     [HEADER, '%j is refused before a key is looked for'],
     [HEADER, '%s opens nothing, under HS256 or under ES256'],
@@ -65,7 +65,7 @@ export const RFC_8725: readonly Clause[] = [
   yes(
     '§3.9',
     'the audience is used and validated',
-    'one text, compared as it is',
+    'the audience is one string, compared exactly',
     [CLAIMS, '%s that is %s is refused'],
     [
       'dev/e2e/workers/several-workers.test.ts',
@@ -75,7 +75,7 @@ export const RFC_8725: readonly Clause[] = [
   yes(
     '§3.10',
     'claims are not trusted: no look-up by kid, jku or x5u',
-    'a header has three members; any other refuses the ticket before a fetch',
+    'a header has three members; a ticket with another member is refused before a fetch',
     [HEADER, '%s is refused, and nothing is fetched'],
     [REMOTE, 'costs one fetch per 30 s for made-up ones, one by one, and is never called unknown unproven'],
   ),

@@ -26,13 +26,13 @@ export const RFC_9700: readonly Clause[] = [
   deviates(
     '§2.2.1',
     'access tokens are sender-constrained',
-    'a ticket is bound to no key: it opens one session, and its life is a minute',
+    'a ticket is not bound to a key; it opens one session, and is valid for a minute',
     [
       'dev/e2e/race.test.ts',
       'of a hundred concurrent sockets with one ticket one opens, and the others get a close that asks for a new ticket',
     ],
   ),
-  none('§2.2.2', 'refresh tokens are constrained or rotate', 'there are none'),
+  none('§2.2.2', 'refresh tokens are constrained or rotate', 'the broker has no refresh tokens'),
   yes(
     '§2.3',
     'tokens are restricted to an audience and to few privileges',
@@ -40,36 +40,36 @@ export const RFC_9700: readonly Clause[] = [
     [CLIENT, 'gets less than its role allows when it asks for less'],
     ['shared/src/verify-ticket.test.ts', 'a route to the instance %j is not the one of the ticket'],
   ),
-  yes('§2.4', 'no password grant', 'two grant types, and no other', [KIT, PASSES]),
+  yes('§2.4', 'no password grant', 'the broker supports two other grant types only', [KIT, PASSES]),
   yes(
     '§2.5',
     'clients authenticate',
-    'a service token by Basic or in the form; a public client gives no rights',
+    'a service token authenticates by Basic or in the form; a public client gets no rights',
     [CLIENT, 'a client that authenticates %s gets a ticket'],
     [EXCHANGE, 'refuses a client that fails to authenticate, whatever the subject'],
   ),
   yes(
     '§2.6',
     'metadata are published; requests over TLS',
-    'plain HTTP is refused but on loopback',
+    'plain HTTP is refused, except on loopback',
     [STOCK, 'finds the token endpoint by the metadata of RFC 8414'],
     ['broker/test/http.test.ts', 'a request without TLS is refused, but for those of probes'],
   ),
   deviates(
     '§4.3.2',
     'no access token in a query',
-    'browsers can send none otherwise where a client library allows no subprotocol. A ticket is used up by its first use, the gate removes it before the agent sees the address, and an agent may exclude the query',
+    'a browser has no other way if its client library allows no subprotocol. The first use uses the ticket up, the gate removes the ticket before the agent sees the address, and an agent may exclude the query',
     ['agent-worker/test/admission.test.ts', 'by %s leaves nothing of itself with the agent'],
     ['agent-worker/test/gate-tickets.test.ts', 'in the query of a plain request is dropped unread'],
   ),
   yes(
     '§4.10',
     'a stolen token is of little use',
-    'replay is refused and recorded; a revocation ends what it opened',
+    'replay is refused and recorded; a revocation ends the session that the token opened',
     ['agent-worker/test/admission.test.ts', 'is closed 3000 the second time, by %s'],
     [STATUS, 'stores one row, writes one event and commands the instance of the ticket'],
   ),
-  yes('§4.11', 'no open redirection', 'a sign-out asks before it follows a foreign link', [
+  yes('§4.11', 'no open redirection', 'a sign-out from a link of another site asks the person first', [
     SIGN_IN,
     'refuses to return to a sign-out of the broker by its other name',
   ]),
@@ -81,8 +81,8 @@ export const RFC_9700: readonly Clause[] = [
   ),
   yes(
     '§2.6',
-    'answers are for listed origins alone',
-    'an exact list, and nothing of the request in an answer',
+    'only listed origins can read answers',
+    'the list is exact, and an answer repeats no origin of a request',
     ['broker/test/cors.test.ts', 'from %s gets no permission, in a preflight or in an answer'],
   ),
 ];
@@ -98,35 +98,35 @@ export const RFC_8693: readonly Clause[] = [
   ),
   yes(
     '§2.1',
-    'a token is validated as its declared type asks',
-    'an ID token is no access token, and the declared type must be the true one',
+    'a token is validated by the rules of its declared type',
+    'an ID token is not accepted as an access token, and the declared type must be the real type',
     [EXCHANGE, 'a subject token that %s is invalid_request (RFC 8693 §2.2.2)'],
     ['broker/test/node/workload/tokens.test.ts', 'no platform is an access token'],
   ),
   yes(
     '§2.1',
     'resource and audience name the target',
-    'one resource, compared as text; the audience may repeat that of its worker',
+    'one resource, compared as text; the audience is optional, and must be that of the agent worker',
     [CLIENT, 'the instance may be named %s'],
     [CLIENT, 'for two resources'],
   ),
   deviates(
     '§2.2.1',
     'the type of a token that is no access token is N_A',
-    '`Bearer`, since the gate takes a ticket as one and stock clients refuse `N_A`',
+    'the type is `Bearer`: the gate accepts a ticket as a bearer token, and stock clients refuse `N_A`',
     [STOCK, 'exchanges an access token for a ticket'],
   ),
   yes(
     '§2.2.2',
     'a bad subject or actor token is invalid_request',
-    'for any reason, with no word of it',
+    'every invalid token gets this error, and no part of the token is in the log',
     [EXCHANGE, 'a subject token that %s is invalid_request (RFC 8693 §2.2.2)'],
     [EXCHANGE, 'logs a subject token that failed, without a byte of it'],
   ),
   yes(
     '§4.1',
-    'act names the actor; nested ones inform',
-    'the chain is kept; every actor is a party that a lock hits',
+    'act names the actor; nested actors are only information',
+    'the ticket keeps the chain; a lock of any actor in it applies',
     [EXCHANGE, 'names the actor in act, while the subject stays'],
     [EXCHANGE, 'puts a new actor in front of those that the subject’s token has'],
     [EXCHANGE, 'a locked actor acts for nobody'],
@@ -134,21 +134,21 @@ export const RFC_8693: readonly Clause[] = [
   yes(
     '§4.3',
     'client_id is the client of the exchange',
-    'only one that authenticated',
+    'the ticket names only a client that authenticated',
     [EXCHANGE, 'records a client that authenticated, in the ticket and in the audit log'],
     [EXCHANGE, 'takes a public client’s id and records none'],
   ),
   yes(
     '§4.4',
     'may_act restricts who acts',
-    'it must name the actor, and has no member that is not known',
+    'it must name the actor, and may have no unknown member',
     [EXCHANGE, 'a may_act that %s'],
     [EXCHANGE, 'a may_act has no effect on a subject that acts for itself'],
   ),
   yes(
     '§5',
     'delegation does not widen rights',
-    'a ticket ends with the first token, and has no more than client and subject have both',
+    'a ticket ends when the first of the tokens ends, and has only rights that both client and subject have',
     [EXCHANGE, 'lasts no longer than the shorter of both tokens'],
     [EXCHANGE, 'gives nothing that the client beside the subject is not allowed'],
   ),
@@ -159,14 +159,14 @@ export const RFC_7009: readonly Clause[] = [
   yes(
     '§2',
     'POST over TLS, by an authenticated client',
-    'without a credential 401',
+    'a request without a credential gets a 401',
     [STATUS, '%s may read and revoke a ticket'],
     [KIT, PASSES],
   ),
   yes(
     '§2.1',
     'the token was issued to the client',
-    'or the caller is its subject, or has the permission for its agent',
+    'the caller may also be its subject, or have the permission for its agent',
     [STATUS, '%s may read and revoke a ticket'],
     [STATUS, 'either permission by itself: reading is no revoking'],
   ),
@@ -176,17 +176,20 @@ export const RFC_7009: readonly Clause[] = [
   ]),
   yes(
     '§2.1',
-    'what rests on the token ends',
-    'the session that it opened, also after a renewal',
+    'everything that is based on the token ends',
+    'the session that it opened ends, also after a renewal',
     [STATUS, 'stores one row, writes one event and commands the instance of the ticket'],
     [KIT, PASSES],
   ),
-  yes('§2.2', 'an unknown token is answered by 200', 'and without a body, as every other', [KIT, PASSES]),
-  yes('§2.2.1', 'a temporary failure is 503 with a time', 'so that the client comes again', [
+  yes('§2.2', 'an unknown token is answered by 200', 'the answer has no body, as for every other token', [
+    KIT,
+    PASSES,
+  ]),
+  yes('§2.2.1', 'a temporary failure is a 503 with a time', 'the client retries after that time', [
     STATUS,
     '%s is a 503 with a time',
   ]),
-  none('§2.3', 'JSONP', 'not supported: CORS is'),
+  none('§2.3', 'JSONP', 'not supported; the broker supports CORS'),
   yes(
     '§5',
     'revocation cannot be used to flood or to guess',
@@ -208,20 +211,20 @@ export const RFC_7662: readonly Clause[] = [
   yes(
     '§2.2',
     'an active token with its claims',
-    'with actors and client; no number of the broker alone',
+    'the answer has actors and client, and no internal number of the broker',
     [STATUS, 'has the claims of an active ticket, and nothing that is a matter of the broker alone'],
     [STATUS, 'shows the client and the actors'],
   ),
   yes(
     '§2.2',
     'an inactive token is active: false and no more',
-    'alike for another’s, a foreign and no ticket',
+    'the answer is the same for a ticket of another principal, a foreign token and an invalid text',
     [KIT, PASSES],
     [STATUS, 'a ticket for an agent worker that is not configured any more is unknown'],
   ),
   yes(
     '§4',
-    'all checks of a protected resource',
+    'introspection makes all checks of a protected resource',
     'signature, time, audience, registry, revocations',
     [STATUS, 'is active up to the end of the ticket and not from then on'],
     [STATUS, 'is not active once %s'],
@@ -229,7 +232,7 @@ export const RFC_7662: readonly Clause[] = [
   deviates(
     '§4',
     'the answer says whether the token can be used',
-    'whether it was used only its object knows, so that it replaces no burn',
+    'only the object of a ticket knows whether it was used, so introspection does not replace the check for single use',
     ['agent-worker/test/admission.test.ts', 'stays used when its session is over'],
   ),
 ];
@@ -246,7 +249,7 @@ export const RFC_8414: readonly Clause[] = [
   deviates(
     '§2',
     'an authorization endpoint only where a grant uses one',
-    'it is named, and at its address is a 404: MCP clients accept no metadata without it',
+    'the metadata name an endpoint whose address is a 404: MCP clients accept no metadata without one',
     [KIT, PASSES],
   ),
   yes('§3.1', 'the well-known part comes before the path', 'also for an issuer with a path', [
@@ -264,14 +267,14 @@ export const RFC_8414: readonly Clause[] = [
 
 /** RFC 9728, metadata of a protected resource. */
 export const RFC_9728: readonly Clause[] = [
-  yes('§2', 'resource and authorization servers', 'for agents of the transport sse', [
+  yes('§2', 'resource and authorization servers', 'for agents with the transport sse', [
     METADATA,
     'the resource with the path “%s” names itself and its broker',
   ]),
   yes(
     '§3.1',
     'the well-known part comes before the path of the resource',
-    'each instance has its own',
+    'each instance has metadata of its own',
     [METADATA, 'the resource with the path “%s” names itself and its broker'],
     [METADATA, 'there is none for %s'],
   ),

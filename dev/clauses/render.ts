@@ -9,7 +9,7 @@ import type { Clause } from './clause.ts';
 import { RFC_8725 } from './jwt.ts';
 import { RFC_7009, RFC_7662, RFC_8414, RFC_8693, RFC_9700, RFC_9728 } from './oauth.ts';
 
-/** Every table of clauses, by the name of its section in a document. */
+/** Every table of clauses, by the name of its generated section in a document. */
 const TABLES: Readonly<Record<string, readonly Clause[]>> = {
   'clauses-rfc-8725': RFC_8725,
   'clauses-rfc-9700': RFC_9700,
@@ -30,7 +30,7 @@ const HELD: Readonly<Record<Clause['held'], string>> = {
   none: 'does not apply',
 };
 
-/** A pipe ends a cell, and `<name>` would be HTML. */
+/** Escapes a pipe, which would end a cell, and `<`, which would begin HTML. */
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 
 const rowsOf = (clauses: readonly Clause[]): string =>
@@ -49,7 +49,7 @@ export const CLAUSE_TABLES: Readonly<Record<string, () => string>> = Object.from
   Object.entries(TABLES).map(([name, clauses]) => [name, () => rowsOf(clauses)]),
 );
 
-/** Clauses whose test is not there any more, or that apply and name none. */
+/** Clauses that name a missing test, and clauses that apply and name no test. */
 export const clauseFaults = (
   files: readonly SourceFile[],
   tables: Readonly<Record<string, readonly Clause[]>> = TABLES,

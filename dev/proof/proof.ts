@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { table } from '../check/markdown.ts';
 import type { File, Suite } from './suites.ts';
 
-/** What a run of the suites found. */
+/** The results of a run of the suites. */
 export const Proof = z.object({
   at: z.iso.datetime(),
   commit: z.string(),
@@ -13,7 +13,7 @@ export const Proof = z.object({
       passed: z.int(),
       failed: z.int(),
       skipped: z.int(),
-      /** Requests that were refused, by the answer, where the tests of the suite say so. */
+      /** Counts of answers by status or close code, if the tests of the suite report them. */
       refused: z.record(z.string(), z.int()),
     }),
   ),
@@ -24,18 +24,18 @@ const Result = z.object({
   status: z.enum(['passed', 'failed', 'skipped', 'pending', 'todo', 'disabled']),
   meta: z.object({ refused: z.record(z.string(), z.int()).optional() }).default({}),
 });
-/** The report of vitest in JSON, as far as it is read here. */
+/** The part of the JSON report of vitest that this program reads. */
 export const Report = z.object({
   testResults: z.array(z.object({ name: z.string(), assertionResults: z.array(Result) })),
 });
 export type Report = z.infer<typeof Report>;
 
-/** One report of each run, with what was run. */
+/** The report of one run, with the workspace and the project. */
 export interface Ran extends Pick<File, 'workspace' | 'project'> {
   readonly report: Report;
 }
 
-/** Each suite with the results of its files. Throws where a suite has none: a proof of nothing would look like one. */
+/** The results of each suite. Throws if a suite has no results, because it would look like a suite without failures. */
 export function proofOf(suites: readonly Suite[], runs: readonly Ran[], root: string): Proof['suites'] {
   return suites.map(({ name, files }) => {
     const results = files.flatMap((file) => {

@@ -9,12 +9,12 @@ import { type Proof, proofOf, proofTable, type Ran, Report } from './proof.ts';
 import { type File, SUITES } from './suites.ts';
 
 /**
- * `npm run proof`: runs the suites of attacks and refusals, prints the table, and writes it for `docs/security/proof.md`,
- * which `npm run docs` makes of it. Exits with 1 where a case failed.
+ * `npm run proof`: runs the suites of attacks and refusals, prints the table, and writes the figures from which `npm run
+ * docs` generates the table of `docs/security/proof.md`. Exits with 1 if a case failed.
  */
 const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-proof-'));
 
-/** One run for the files of a project. Its failures are in the report. */
+/** Runs the files of one project. The report contains the failures. */
 async function run(workspace: string, project: string | undefined, files: readonly File[]): Promise<Ran> {
   const output = join(folder, `${workspace}-${project ?? 'all'}.json`);
   const words = [
@@ -39,7 +39,7 @@ for (const file of SUITES.flatMap(({ files }) => files)) {
   byProject.set(name, [...(byProject.get(name) ?? []), file]);
 }
 const runs: Ran[] = [];
-// One after the other: they share the machine with their runtimes.
+// One after the other, because each run starts runtimes that use the whole machine.
 for (const [name, files] of byProject) {
   const [first] = files;
   if (first === undefined) continue;

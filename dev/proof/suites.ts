@@ -1,4 +1,4 @@
-/** The suites of the proof: what each is about, and the test files in it. Files of one project run at once. */
+/** The suites of the proof: the subject and the test files of each. Files of one project run together. */
 export interface Suite {
   readonly name: string;
   readonly files: readonly File[];
@@ -6,9 +6,9 @@ export interface Suite {
 
 export interface File {
   readonly workspace: 'shared' | 'broker' | 'agent-worker' | 'dev';
-  /** Of vitest; undefined where the workspace has one. */
+  /** Project of vitest. Undefined: the workspace has only one. */
   readonly project?: string;
-  /** Beginning of the paths, from the workspace on. */
+  /** Beginning of the paths, relative to the workspace. */
   readonly path: string;
 }
 

@@ -1,7 +1,9 @@
 import { NAMES, type Name } from './people.ts';
 import type { Random } from './world.ts';
 
-/** What happens in a run beside what the deployment does by itself. Plain data, so that a run can be repeated without some. */
+/**
+ * An event that the simulation causes in a run. Plain data, so that a run can be repeated without some of the actions.
+ */
 export type Action = { readonly at: number } & (
   | {
       readonly kind: 'connect';
@@ -16,7 +18,7 @@ export type Action = { readonly at: number } & (
   | { readonly kind: 'flood'; readonly who: Name }
   | {
       readonly kind: 'lock';
-      /** Left out: it stays, unless another action lifts it. */
+      /** Left out: the lock stays, unless another action lifts it. */
       readonly liftAfterMs?: number | undefined;
       readonly what: 'principal' | 'agent' | 'instance' | 'everything';
       readonly who: Name;
@@ -44,7 +46,7 @@ export type Action = { readonly at: number } & (
 type LockKind = Extract<Action, { kind: 'lock' }>['what'];
 export type Kind = Action['kind'];
 
-/** How long clients, operators and faults act, in ms. Then everything heals, and the run goes on until all is quiet. */
+/** Time in which actions happen, in ms. Then all faults end, and the run continues until no work is left. */
 export const ACTING_MS = 75_000;
 
 const FAULTS: readonly Kind[] = [
@@ -58,7 +60,7 @@ const FAULTS: readonly Kind[] = [
 ];
 export const isFault = ({ kind }: Action): boolean => FAULTS.includes(kind);
 
-/** The kinds with how often each is drawn. */
+/** The kinds of actions, with the relative frequency of each. */
 const WEIGHTS: readonly (readonly [Kind, number])[] = [
   ['connect', 30],
   ['ask', 4],
@@ -88,7 +90,9 @@ const WEIGHTS: readonly (readonly [Kind, number])[] = [
 
 const [FIRST, ...REST] = NAMES;
 
-/** The actions of a seed, in order of time. A quarter of the runs has no faults: promises with a time are exact there. */
+/**
+ * The actions of a seed, in order of time. A quarter of the runs have no faults: only these check promises with a time.
+ */
 export function drawActions(random: Random): Action[] {
   const isCalm = random.chance(0.25);
   const weights = WEIGHTS.filter(([kind]) => !isCalm || !FAULTS.includes(kind));

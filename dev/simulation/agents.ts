@@ -2,7 +2,7 @@ import { ticketed } from '@agent-ticket/agent-worker';
 import { defineAgents } from '@agent-ticket/shared/registry.ts';
 import { Agent, type Connection, type WSMessage } from 'agents';
 
-/** One agent for each way of letting people in. Sessions are short, so that a run of minutes sees their end. */
+/** One agent for each access mode. Sessions are short, so that they end within a run of minutes. */
 export const REGISTRY = defineAgents([
   {
     slug: 'counter',
@@ -35,7 +35,7 @@ export const SOCKETS_PER_PRINCIPAL: Readonly<Record<string, number>> = Object.fr
   REGISTRY.map(({ slug, limits }) => [slug, limits.socketsPerPrincipal]),
 );
 
-/** What reached code of an agent. */
+/** A connection or a frame that reached the code of an agent. */
 export interface Reached {
   readonly agent: string;
   readonly instance: string;
@@ -44,12 +44,12 @@ export interface Reached {
 }
 
 let watcher: (reached: Reached) => void = () => {};
-/** Who is told from now on. */
+/** Sets the function that receives these events from now on. */
 export const watchAgents = (watch: (reached: Reached) => void): void => {
   watcher = watch;
 };
 
-/** An agent of the Agents SDK behind tickets: it reports what reaches it. */
+/** An agent of the Agents SDK that needs tickets. It reports each connection and each frame that reaches it. */
 const agentOf = (agent: string) =>
   class extends ticketed(Agent<Cloudflare.Env>) {
     override onConnect(connection: Connection): void {

@@ -26,14 +26,14 @@ export interface Answer {
   readonly code: string | undefined;
 }
 
-/** What clients do, each with the credential of a person. An answer that is lost is `undefined`. */
+/** The actions of clients. Each client has the credential of a person. A lost answer is `undefined`. */
 export function createClients(
   world: World,
   notebook: Notebook,
   fetch: (request: Request) => Promise<Response>,
   minted: (ticket: HeldTicket) => void,
 ) {
-  /** The n-th of those that there are. */
+  /** Selects one of the existing items by a number, which may be larger than their count. */
   const pickOf = <Item>(items: readonly Item[], pick: number): Item | undefined =>
     items.length === 0 ? undefined : items[pick % items.length];
   const openSockets = () =>
@@ -87,7 +87,7 @@ export function createClients(
     return ticket;
   }
 
-  /** Opens a socket with a ticket, used or not. */
+  /** Opens a socket with a ticket, which may have been used before. */
   async function connect(ticket: HeldTicket): Promise<HeldSocket | undefined> {
     const { person, agent, instance, text } = ticket;
     const request = new Request(`${AGENTS}/agents/${agent}/${instance}?ticket=${text}`, {
@@ -131,7 +131,7 @@ export function createClients(
       await Promise.all(Array.from({ length: times }, () => connect(ticket)));
     },
 
-    /** A plain request, which needs a ticket but no socket. */
+    /** Sends a plain request, which needs a ticket but no socket. */
     async read(name: keyof typeof PEOPLE, agent: string, instance: string): Promise<void> {
       const ticket = await mint(PEOPLE[name], agent, instance);
       if (ticket === undefined) return;
@@ -174,7 +174,7 @@ export function createClients(
       pickOf(openSockets(), pick)?.socket.break();
     },
 
-    /** More requests for tickets in a moment than a minute allows. */
+    /** Sends more requests for tickets at once than the limit of a minute allows. */
     async flood(name: keyof typeof PEOPLE): Promise<void> {
       const person = PEOPLE[name];
       const agent = name === 'stranger' ? 'lobby' : 'counter';
@@ -200,5 +200,5 @@ export type Clients = ReturnType<typeof createClients>;
 
 const Batch = z.object({ answers: z.array(z.object({ ticket: z.string().optional() })) });
 
-/** Each has an address of its own. */
+/** Each person has a different address. */
 const addressOf = ({ name }: Person): string => `192.0.2.${Object.keys(PEOPLE).indexOf(name) + 1}`;

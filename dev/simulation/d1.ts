@@ -1,7 +1,7 @@
 import type { Row, Sqlite } from './databases.ts';
 import type { Life, Link, World } from './world.ts';
 
-/** Codes of SQLite that D1 puts behind its messages. */
+/** Codes of SQLite that D1 appends to its messages. */
 const CODES: Readonly<Record<number, string>> = {
   1: 'SQLITE_ERROR',
   18: 'SQLITE_TOOBIG',
@@ -21,7 +21,7 @@ interface Query {
   readonly values: readonly unknown[];
 }
 
-/** One database, as the machines that have a binding of it see it. */
+/** One database, as seen by the machines that have a binding for it. */
 export interface D1 {
   readonly sqlite: Sqlite;
   readonly link: Link;
@@ -47,7 +47,7 @@ export function createD1(world: World, name: string, sqlite: Sqlite): D1 {
   return d1;
 }
 
-/** The words of a statement that tell it from others, for the trace. */
+/** The beginning of each statement, which identifies it in the trace. */
 const labelOf = (queries: readonly Query[]): string =>
   queries.map(({ sql }) => sql.slice(0, 60).replace(/\s+/g, ' ')).join('; ');
 
@@ -76,7 +76,7 @@ const META = {
 };
 const resultOf = (results: Row[]) => ({ results, success: true, meta: META });
 
-/** The binding of a worker. Each question is one call over the network. */
+/** The binding of a worker. Each query or batch is one call over the network. */
 export function bindD1(world: World, d1: D1) {
   const ask = <Rows>(queries: readonly Query[], work: (sqlite: Sqlite) => Rows): Promise<Rows> =>
     world.call(

@@ -4,7 +4,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 
 export type Row = Record<string, unknown>;
 
-/** A value as SQLite takes it. */
+/** Converts a value to a type that SQLite accepts. */
 export function bindable(value: unknown): SQLInputValue {
   if (typeof value === 'boolean') return value ? 1 : 0;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
@@ -14,7 +14,7 @@ export function bindable(value: unknown): SQLInputValue {
   throw new TypeError(`D1_TYPE_ERROR: type '${typeof value}' not supported`);
 }
 
-/** SQLite in memory, whose statements stay prepared and whose `unixepoch` is the world's clock. */
+/** SQLite in memory. It caches prepared statements, and its `unixepoch` reads the simulated clock. */
 export function openSqlite(clock: () => number) {
   const database = new DatabaseSync(':memory:');
   database.function('unixepoch', { varargs: true }, () => clock() / 1000);
@@ -40,13 +40,13 @@ export function openSqlite(clock: () => number) {
 }
 export type Sqlite = ReturnType<typeof openSqlite>;
 
-/** The tables of a database, and whether they are ordered by a counter of SQLite. */
+/** The tables of a database, without SQLite's own tables. */
 const tablesOf = (database: Sqlite): string[] =>
   database
     .all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*'")
     .map(({ name }) => String(name));
 
-/** All rows of a database, from which {@link restore} makes it as it was. */
+/** All rows of a database, for {@link restore}. */
 export type Backup = readonly { readonly table: string; readonly rows: readonly Row[] }[];
 export const backup = (database: Sqlite): Backup =>
   tablesOf(database).map((table) => ({ table, rows: database.all(`SELECT * FROM "${table}"`) }));

@@ -25,27 +25,27 @@ export const SETTINGS = {
 
 const GATE_SETTINGS = { ISSUER: BROKER, TICKET_AUDIENCE: 'agents.test', AGENT_WORKER_URL: AGENTS } as const;
 
-/** Code is loaded once for all isolates; what an isolate holds in memory hangs on its env. */
+/** All isolates share the loaded code. The `env` of an isolate refers to the data that the isolate has in memory. */
 const gate = createGate(REGISTRY);
 
-/** A worker in memory. */
+/** An isolate of a worker. */
 interface Isolate {
   life: Life;
   readonly clock: Clock;
-  /** Made anew with each life. */
+  /** Replaced at each restart. */
   answer: (request: Request) => unknown;
   scheduled: () => unknown;
   env: object;
 }
 
-/** A command expires after so many ms. */
+/** A repeated command arrives within so many ms, before the command expires. */
 const REPEATED_MS = 25_000;
 
 const fetchFailed = (): Error => new TypeError('fetch failed');
 
 /**
  * The whole deployment on Workers: isolates of the broker and of the agent worker, mint shards, recorders, agents' objects
- * and both databases. All of it is the code that is deployed; the runtime around it is the simulation's.
+ * and both databases. All parts run the deployed code. Only the runtime around them is simulated.
  */
 export function createDeployment(
   world: World,
@@ -55,7 +55,7 @@ export function createDeployment(
 ) {
   const control = createD1(world, 'control', databases.control);
   const record = createD1(world, 'record', databases.record);
-  /** Whether broker and agent worker reach each other. */
+  /** `isAway`: broker and agent worker do not reach each other. */
   const between = { isAway: false };
   const internet: Link = { name: 'internet', usualMs: 30, lost: fetchFailed, isAway: () => false };
   const binding: Link = { name: 'binding', usualMs: 5, lost: fetchFailed, isAway: () => between.isAway };
@@ -99,7 +99,7 @@ export function createDeployment(
     const host: Host = createHost({
       world,
       name: bindingKey,
-      // Beside a gate, as objects and gates of one worker share isolates.
+      // With the env of a gate, because objects and gates of one worker share isolates.
       construct: (ctx) => Reflect.construct(Class, [ctx, anyOf(gates).env]),
       place: () => anyOf(gates).clock,
     });
@@ -158,7 +158,7 @@ export function createDeployment(
   for (const each of brokers) startBroker(each);
   for (const each of gates) startGate(each);
 
-  /** Ends what an isolate does and holds in memory. The next request finds a new one. */
+  /** Ends the work of an isolate and discards its memory. The next request reaches a new isolate. */
   function restart(isolate: Isolate): void {
     world.endLife(isolate.life, fetchFailed());
     isolate.life = world.startLife(isolate.life.name, isolate.clock);
@@ -166,7 +166,7 @@ export function createDeployment(
     else startGate(isolate);
   }
 
-  /** A bad network delivers some commands twice, the second time late: as one who captured them would. */
+  /** A bad network delivers some commands twice, the second time late, like an attacker who captured them. */
   function repeatLater(request: Request): void {
     const stream = world.random(world.current().name);
     const [isRepeated, ms] = [stream.chance(2 * world.faults.request), stream.below(REPEATED_MS)];
@@ -185,7 +185,7 @@ export function createDeployment(
     restart,
     hostOf: (slug: string): Host | undefined =>
       hosts.get(REGISTRY.find((entry) => entry.slug === slug)?.bindingKey ?? ''),
-    /** The network, as a part of the deployment or a client sees it. */
+    /** The network for the parts of the deployment and for clients. */
     fetch(request: Request): Promise<Response> {
       const { origin, pathname } = new URL(request.url);
       const isInside = [...brokers, ...gates].some(({ life }) => life === world.current());

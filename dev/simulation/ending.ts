@@ -6,19 +6,22 @@ import type { Deployment } from './deployment.ts';
 import { deadBy, mayBeDead, type Notebook } from './notebook.ts';
 import type { World } from './world.ts';
 
-/** A right that was taken away is gone a second later; and the close takes its time to the client. */
+/**
+ * A session must end one second after it lost its right. The rest of the time is for the close on its way to the
+ * client.
+ */
 const BOUND_MS = 1_500;
 
-/** What must be true of a run once everything has healed and is quiet. */
+/** Checks the conditions that must be true after all faults ended and no work is left. */
 export function checkEnding(
   world: World,
   deployment: Deployment,
   notebook: Notebook,
-  /** When the last fault was over. */
+  /** The end of the last fault. */
   healedAt: number,
-  /** When a backup of the record database was restored. */
+  /** The restore of a backup of the record database. */
   restoredAt: number | undefined,
-  /** Without faults each end comes in time. */
+  /** The run had no faults, so each session must end in time. */
   isCalm: boolean,
 ): void {
   const { violate } = notebook;
@@ -94,7 +97,7 @@ export function checkEnding(
       );
   }
 
-  // Deletions and lapsed claims end sessions of a first user as well.
+  // Sessions of a first user (`notes`) also end for other reasons: a deletion or an expired claim.
   for (const [id, { jti }] of notebook.admitted) {
     const [opened, row] = [notebook.tickets.get(jti), recorded.get(id)];
     const rights = notebook.tickets.get(String(row?.jti)) ?? opened;
@@ -118,7 +121,7 @@ export function checkEnding(
   if (active.length !== 1) violate('one key signs', `${active.length}`);
 }
 
-/** Every revocation in force is in the record database, with the newest version. */
+/** The record database must have the newest version of every revocation in force. */
 function checkCopies(
   world: World,
   control: (sql: string) => Row[],
@@ -134,7 +137,7 @@ function checkCopies(
       violate('every revocation has its copy', `${String(id)}: ${String(copies.get(id))} of ${String(rev)}`);
 }
 
-/** The audit log as an operator exports it, against the published keys and the seal that the control database has. */
+/** Verifies the exported audit log with the published keys and the seal in the control database. */
 export async function checkLog(
   { ndjson, keySet }: { readonly ndjson: string; readonly keySet: string },
   deployment: Deployment,

@@ -1,9 +1,9 @@
 import { registerHooks } from 'node:module';
 
-/** The module of the Workers runtime, for code of this process. */
+/** The replacement for the `cloudflare:` modules of the Workers runtime. */
 const WORKERS = new URL('./workers-module.ts', import.meta.url).href;
 
-/** A change of one file of the product, as a mutant is. */
+/** A change of one file of the product, like a mutant. */
 export interface Planted {
   /** From the root of the repository. */
   readonly file: string;
@@ -13,7 +13,9 @@ export interface Planted {
 
 const ROOT = new URL('../../', import.meta.url).href;
 
-/** Has modules that are loaded from now on find the runtime's, and one of them a fault, where one is planted. */
+/**
+ * Modules that are loaded from now on get the simulated runtime. If a fault is planted, the loader changes its file.
+ */
 export function installHooks(planted?: Planted): void {
   let isPlanted = false;
   registerHooks({

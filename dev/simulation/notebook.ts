@@ -1,9 +1,12 @@
 import type { Person } from './people.ts';
 import type { SimSocket } from './sockets.ts';
 
-/** What clients and operators of a run did and were told. Promises are checked against it, and against the databases. */
+/**
+ * The actions of clients and operators in a run, and the answers to them. The checks of promises compare with this
+ * record.
+ */
 
-/** A ticket that a client got. Times are true, in ms. */
+/** A ticket that a client got. Times are true times, in ms. */
 export interface HeldTicket {
   readonly person: Person;
   readonly text: string;
@@ -22,11 +25,11 @@ export interface HeldTicket {
   readonly gotAt: number;
 }
 
-/** A socket of a client that was not refused at once. */
+/** A socket of a client that the gate did not refuse at once. */
 export interface HeldSocket {
   readonly ticket: HeldTicket;
   readonly socket: SimSocket;
-  /** That its rights come from: another one after a renewal. */
+  /** The ticket that gives the rights of the session. A renewal replaces it. */
   rights: HeldTicket;
   isOpen: boolean;
   frames: string[];
@@ -34,17 +37,19 @@ export interface HeldSocket {
   readonly openedAt: number;
 }
 
-/** A change by which a target loses its rights, or may: also one of which no answer came. Times are true, in ms. */
+/**
+ * A change that takes the rights of a target away, or may do so if its answer was lost. Times are true times, in ms.
+ */
 export interface Taken {
   readonly target: string;
-  /** `lock`: while it lasts, nothing is valid. `before`: what was issued before is not. */
+  /** `lock`: no ticket is valid while the lock lasts. `before`: tickets from before the change are not valid. */
   readonly kind: 'lock' | 'before';
-  /** Of a lock that can be lifted. */
+  /** The id of a lock, with which it can be lifted. */
   id?: string;
   readonly askedAt: number;
-  /** When the operator had the answer; `undefined`: none came, or a refusal. */
+  /** The arrival of the answer. `undefined`: the answer was lost, or was a refusal. */
   doneAt?: number;
-  /** When an operator began to lift it, and when that was done. */
+  /** The times at which an operator began to lift the lock, and got the answer. */
   liftAskedAt?: number;
   liftedAt?: number;
 }
@@ -65,12 +70,12 @@ export function createNotebook(time: () => number) {
     sockets: [] as HeldSocket[],
     taken: [] as Taken[],
     grants: [] as GrantNote[],
-    /** Requests for grants of which nobody knows what became. */
+    /** All requests for grants, also those without an answer. */
     maybeGranted: [] as { readonly principal: string; readonly instance: string; readonly askedAt: number }[],
     /** Sessions that reached an agent, with the ticket that opened each. */
     admitted: new Map<string, { readonly jti: string; readonly at: number }>(),
     usedTickets: new Set<string>(),
-    /** Events that the outbox ever had. */
+    /** All events that were in the outbox at any time. */
     enqueued: new Set<string>(),
     violations,
     violate(promise: string, details: string): void {
@@ -80,7 +85,7 @@ export function createNotebook(time: () => number) {
 }
 export type Notebook = ReturnType<typeof createNotebook>;
 
-/** The targets that hit a ticket. */
+/** The targets of changes that apply to a ticket. */
 const targetsOf = (ticket: HeldTicket): string[] => {
   const { sub, agent, instance, kid, grant } = ticket;
   return [
@@ -93,7 +98,7 @@ const targetsOf = (ticket: HeldTicket): string[] => {
   ];
 };
 
-/** The change after which a ticket is certainly not valid from `since` to `until`; `undefined` where there may be none. */
+/** A change that certainly makes a ticket invalid from `since` to `until`. `undefined`: there is no certain one. */
 export const deadBy = (
   ticket: HeldTicket,
   { taken }: Pick<Notebook, 'taken'>,
@@ -111,7 +116,7 @@ export const deadBy = (
   );
 };
 
-/** Whether any change may have ended a session that rests on a ticket. */
+/** Whether any change may have ended a session of this ticket. */
 export const mayBeDead = (ticket: HeldTicket, { taken }: Pick<Notebook, 'taken'>): boolean => {
   const names = targetsOf(ticket);
   return taken.some(

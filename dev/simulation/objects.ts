@@ -19,7 +19,7 @@ class ObjectId {
   }
 }
 
-/** The storage of one object. It outlives each of its lives, and every write is durable at once. */
+/** The storage of one object. It stays when the object ends in memory, and every write is durable at once. */
 function createStorage(world: World, onAlarm: (at: number) => void) {
   let sqlite: Sqlite = openSqlite(world.clock);
   const keys = new Map<string, unknown>();
@@ -74,7 +74,7 @@ function createStorage(world: World, onAlarm: (at: number) => void) {
     rows: (sql: string): Row[] => sqlite.all(sql),
     close: (): void => sqlite.close(),
     alarmAt: (): number | null => alarmAt,
-    /** Before the alarm rings: one that is set meanwhile is another. */
+    /** Called before the alarm handler: an alarm that the handler sets is a new alarm. */
     takeAlarm(): void {
       alarmAt = null;
     },
@@ -92,10 +92,10 @@ export interface SimObject {
 
 interface HostOptions {
   readonly world: World;
-  /** Of the binding. */
+  /** Name of the binding. */
   readonly name: string;
   readonly construct: (ctx: object) => object;
-  /** The clock of the machine on which a new life begins. */
+  /** The clock of the machine on which an object starts. */
   readonly place: () => Clock;
 }
 
@@ -103,14 +103,14 @@ const LOST = (): Error => Object.assign(new Error('Network connection lost.'), {
 const ALARM_RETRY_MS = 2_000;
 const LEAST_ALARM_MS = 5;
 
-/** Calls a method of an object of whose class nothing is known. */
+/** Calls a method of an object of an unknown class. */
 export function invoke(object: object, method: string, values: readonly unknown[]): unknown {
   const member: unknown = Reflect.get(object, method);
   if (typeof member !== 'function') throw new TypeError(`no method ${method}`);
   return Reflect.apply(member, object, values);
 }
 
-/** All objects of one class. Each is made when it is called, and made again when it is called after its life ended. */
+/** All objects of one class. A call starts an object that is not in memory. */
 export function createHost({ world, name, construct, place }: HostOptions) {
   const objects = new Map<string, SimObject>();
   const link: Link = { name, usualMs: 4, lost: LOST, isAway: () => false };
@@ -131,13 +131,13 @@ export function createHost({ world, name, construct, place }: HostOptions) {
   }
 
   function plan(object: SimObject, at: number): void {
-    // By the clock of the machine that sets it.
+    // `at` is a time of the clock of the machine that sets the alarm.
     world.later(Math.max(LEAST_ALARM_MS, at - world.clock()), network, `alarm ${name} ${object.name}`, () => {
       if (object.durable.alarmAt() === at) ring(object);
     });
   }
 
-  /** As the runtime does: an alarm that fails, or whose life ends, rings again. */
+  /** Like the runtime, runs an alarm again if its handler fails or its object ends. */
   function ring(object: SimObject): void {
     object.durable.takeAlarm();
     const again = (): void => {
@@ -168,7 +168,7 @@ export function createHost({ world, name, construct, place }: HostOptions) {
     return object.running;
   }
 
-  /** An event of a socket. */
+  /** Delivers an event of a socket. */
   function tell(object: SimObject, method: string, values: readonly unknown[]): void {
     const { life, instance } = wake(object);
     world.within(life, () => {
@@ -182,7 +182,7 @@ export function createHost({ world, name, construct, place }: HostOptions) {
     let autoResponse: unknown = null;
     return {
       id: object.id,
-      // Of each life its own, since code replaces members of it.
+      // A copy for each start of the object, because code replaces members of it.
       storage: { ...object.durable.storage },
       acceptWebSocket(socket: SimSocket, tags: readonly string[] = []) {
         socket.tags = tags;
@@ -210,7 +210,7 @@ export function createHost({ world, name, construct, place }: HostOptions) {
     };
   }
 
-  /** Ends the life of an object. `evicted`: its sockets sleep on; `reset`: they are gone with it. */
+  /** Removes an object from memory. `evicted`: its sockets hibernate. `reset`: its sockets break. */
   function end(object: SimObject, how: 'evicted' | 'reset'): void {
     const { running } = object;
     if (running === undefined) return;
@@ -248,7 +248,7 @@ export function createHost({ world, name, construct, place }: HostOptions) {
   return {
     objects,
     end,
-    /** The binding of a worker. */
+    /** The namespace that a worker binds. */
     bind: () => ({
       idFromName: (instance: string) => find(instance).id,
       get: (id: ObjectId) => stub(id.name),

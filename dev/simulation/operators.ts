@@ -17,7 +17,7 @@ type LockedTarget =
   | { readonly kind: 'instance'; readonly agent: string; readonly instance: string }
   | { readonly kind: 'everything' };
 
-/** The changes that the operator makes, and what the notebook keeps of them. */
+/** The changes that the operator makes. They are recorded in the notebook. */
 export function createOperators(world: World, notebook: Notebook, { ask, pickOf }: Clients) {
   const { operator } = PEOPLE;
 
@@ -67,7 +67,7 @@ export function createOperators(world: World, notebook: Notebook, { ask, pickOf 
   }
 
   return {
-    /** Whether the lock was lifted again. */
+    /** Resolves to whether the lock was lifted again. */
     async lock(action: Extract<Action, { kind: 'lock' }>): Promise<boolean> {
       const target = targetOf(action);
       if (target === undefined) return false;
@@ -136,7 +136,7 @@ export function createOperators(world: World, notebook: Notebook, { ask, pickOf 
       );
     },
 
-    /** Accepts what a restore of the record database has lost of the audit log. */
+    /** Accepts the loss of audit events after a restore of the record database. */
     async acceptRestore(): Promise<void> {
       const shown = await ask(operator, 'GET', '/admin/agents/audit/seal');
       if (shown?.status !== 200) return;

@@ -5,16 +5,16 @@ import type { Sqlite } from './databases.ts';
 import { ACCESS_AUDIENCE, SETTINGS, TEAM } from './deployment.ts';
 import { START } from './world.ts';
 
-/** Who takes part: an operator, a program with a service token, two people of a company, and anybody. */
+/** The callers: an operator, a program with a service token, two people of a company, and an anonymous caller. */
 export const NAMES = ['operator', 'robot', 'ann', 'bob', 'stranger'] as const;
 export type Name = (typeof NAMES)[number];
 
 export interface Person {
   readonly name: Name;
-  /** `undefined`: each ticket has another. */
+  /** `undefined`: each ticket has a different principal. */
   readonly principal: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
-  /** Requests for tickets per minute; `undefined`: any number. */
+  /** Requests for tickets per minute. `undefined`: no limit. */
   readonly limit: number | undefined;
 }
 
@@ -27,7 +27,7 @@ export const TEAM_KEYS = {
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** An assertion of Access for a day. */
+/** An assertion of Access that is valid for a day. */
 function assertionOf(name: string): string {
   const iat = START / 1000 - 60;
   const claims = { iss: `https://${TEAM}`, aud: [ACCESS_AUDIENCE], sub: name, email: `${name}@company.test` };
@@ -80,7 +80,7 @@ export const PEOPLE: Readonly<Record<Name, Person>> = {
   stranger: { name: 'stranger', principal: undefined, headers: {}, limit: 30 },
 };
 
-/** Puts the two service tokens into a new database, as they would be after they were made. */
+/** Inserts the two service tokens into a new database, like the product does when it makes them. */
 export function insertTokens(control: Sqlite): void {
   const pepper = Buffer.from(SETTINGS.TOKEN_PEPPER, 'base64url');
   for (const [id, secret, tier, permissions] of [

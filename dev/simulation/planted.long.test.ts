@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { PLANTED } from './planted.ts';
 
-/** Each fault that the product once had is found again, when it is put back. */
+/** The simulation finds each fault that the product once had, when the fault is put back into the code. */
 
 const MOST_MS = 30 * 60_000;
 

@@ -1,23 +1,24 @@
 import type { Planted } from './hooks.ts';
 
-/** Faults that the product once had, each as a change of its present code. The simulation finds each of them. */
+/** Faults that the product once had. Each is a change of the present code. The simulation finds each of them. */
 export const PLANTED: readonly (Planted & { readonly name: string })[] = [
   {
-    // A row of the outbox went when the agent worker had answered, though the record database had not taken its event.
+    // The outbox deleted a row after the answer of the agent worker, before the record database had the event of the
+    // row.
     name: 'outbox-forgets',
     file: 'broker/src/revocation/outbox.ts',
     original: 'if (isRecorded && isDone(receipt)) {',
     replacement: 'if (isDone(receipt)) {',
   },
   {
-    // Of two rotations at once each made a key, and both were pending.
+    // Two concurrent rotations each made a key, and both keys were pending.
     name: 'two-pending-keys',
     file: 'broker/src/keys/changes.ts',
     original: 'const key = await keyring.make(generation, ',
     replacement: 'const key = await keyring.make(nextGeneration(await keyring.rows(now)), ',
   },
   {
-    // A session that ended while it was handed over counted as recorded with its end.
+    // A session that ended during its delivery to the recorder counted as recorded with its end.
     name: 'end-acknowledged-early',
     file: 'drizzle/object/sessions.ts',
     original: 'change({ ...session, recorded: version });',

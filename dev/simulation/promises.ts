@@ -4,18 +4,18 @@ import type { Deployment } from './deployment.ts';
 import { deadBy, type HeldTicket, type Notebook } from './notebook.ts';
 import { START, type World } from './world.ts';
 
-/** Clocks differ by so much: what the product allows between two of its machines, in ms. */
+/** The difference that the product tolerates between the clocks of two of its machines, in ms. */
 const CLOCKS_MS = 5_000;
-/** A right that was taken away is gone a second later; and the time of the operator's answer and a frame on their way. */
+/** A right must end one second after it was taken. The rest is for the operator's answer and a frame on their way. */
 const BOUND_MS = 1_500;
-/** The longest for which a verifier holds a set of keys that it cannot read again. */
+/** The longest time for which a verifier uses a key set that it cannot fetch again. */
 const KEYS_HELD_MS = 360_000;
 
 const textOf = (row: Row, name: string): string => String(row[name]);
 
 /**
- * What must be true at every moment of a run, whatever fails. Each is checked where it could become false: when code of
- * an agent is reached, when a client gets a ticket, when a database was written.
+ * Checks the promises that must be true at every moment of a run, in spite of any fault. A check runs at each event that
+ * could break a promise: a call of agent code, a ticket for a client, a write to a database.
  */
 export function watchPromises(world: World, deployment: Deployment, notebook: Notebook, isCalm: boolean) {
   const { violate } = notebook;
@@ -26,7 +26,7 @@ export function watchPromises(world: World, deployment: Deployment, notebook: No
       ?.objects.get(instance)
       ?.durable.rows(`SELECT * FROM ticket_sessions WHERE id = '${sessionId}'`)[0];
 
-  /** A frame reached an agent, or a connection. */
+  /** A frame or a connection reached an agent. */
   function reached(event: Reached): void {
     const row = sessionRow(event);
     const at = `${event.what} of ${event.agent}/${event.instance}, session ${event.sessionId}`;
@@ -42,7 +42,7 @@ export function watchPromises(world: World, deployment: Deployment, notebook: No
     const rights = notebook.tickets.get(textOf(row, 'jti'));
     if (event.what === 'connection') opened(event, opener, at);
     if (rights === undefined || event.what === 'connection') return;
-    // Of a session that was opened since, the second begins when it was opened.
+    // For a session that was opened after the change, the second begins at its opening.
     const isOld = (notebook.admitted.get(event.sessionId)?.at ?? now) < now - BOUND_MS;
     const dead = isCalm && isOld ? deadBy(rights, notebook, now - BOUND_MS, now) : undefined;
     if (dead !== undefined) violate('a right that was taken is gone a second later', `${at}: ${dead.target}`);
@@ -53,7 +53,7 @@ export function watchPromises(world: World, deployment: Deployment, notebook: No
     notebook.usedTickets.add(jti);
     notebook.admitted.set(event.sessionId, { jti, at: world.time() });
     const ticket = notebook.tickets.get(jti);
-    // A client whose answer was lost does not know its ticket, and cannot present it.
+    // A client cannot present a ticket whose answer was lost, so every presented ticket is in the notebook.
     if (ticket === undefined) {
       violate('only a ticket opens a session', `${at}: ticket ${jti} is unknown`);
       return;
@@ -91,7 +91,7 @@ export function watchPromises(world: World, deployment: Deployment, notebook: No
     withinLimit(ticket, at);
   }
 
-  /** In any minute no more than twice the limit, as windows begin with the first request. */
+  /** Any minute may have twice the limit, because a window of the limit begins with its first request. */
   function withinLimit(ticket: HeldTicket, at: string): void {
     const { limit } = ticket.person;
     if (limit === undefined) return;
@@ -121,8 +121,8 @@ export function watchPromises(world: World, deployment: Deployment, notebook: No
 }
 
 /**
- * A line of the log that says that code did what it must not. `agent_failed` is none: the SDK of an object that is being
- * deleted fails to start.
+ * Reports a log line about a bug in the code. `agent_failed` is not such a line: the SDK fails to start in an object that
+ * is being deleted.
  */
 export function watchLog(notebook: Notebook, line: string): void {
   const isBug = /"event":"(bug|not_started|fact_set_aside|change_unreadable)"|"outage":false/.test(line);

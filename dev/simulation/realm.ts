@@ -4,11 +4,11 @@ import { syncCrypto } from './webcrypto.ts';
 import type { World } from './world.ts';
 
 /**
- * The globals of the Workers runtime, each bound to the present world: time, timers, chance, cryptography, the network and
- * the log. Put in place once; code that runs afterwards has no other source of any of them.
+ * The globals of the Workers runtime: time, timers, randomness, cryptography, network and log. Each uses the present
+ * {@link World}. They are installed once. Code that runs later has no other source of any of them.
  */
 
-/** What the globals lead to. */
+/** The implementations behind the globals. */
 export interface Realm {
   readonly world: World;
   readonly fetch: (request: Request) => Promise<Response>;
@@ -36,7 +36,7 @@ interface Init {
 const memberOf = (object: unknown, name: string): unknown =>
   typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
 
-/** With the metadata beside a request that the runtime carries. */
+/** A request with `cf`, the metadata that the Workers runtime adds. */
 class SimRequest extends Request {
   constructor(input: string | URL | Request, init: RequestInit & Init = {}) {
     super(
@@ -49,7 +49,7 @@ class SimRequest extends Request {
 
 const SWITCHING = 101;
 
-/** With a socket, and with the status that only the runtime's may have. */
+/** A response with a socket and with the status 101, which only the Workers runtime allows. */
 class SimResponse extends Response {
   constructor(body?: BodyInit | null, init: ResponseInit & Init = {}) {
     const { status = 200, webSocket = null } = init;
@@ -95,10 +95,10 @@ class SimSocketPair {
 
 type Work = (...values: readonly unknown[]) => unknown;
 
-/** A timer of the present life. */
+/** Sets a timer of the current isolate or object. It does not run after the end of that isolate or object. */
 function setTimer(work: Work, ms = 0, ...values: readonly unknown[]) {
   const { world } = realm();
-  // The context in which it was set is also that of its work.
+  // The work runs in the async context in which the timer was set.
   const run = AsyncLocalStorage.bind(() => work(...values));
   return world.later(ms, world.current(), 'timer', run);
 }
@@ -140,7 +140,7 @@ function randomBytes(length: number): Buffer {
 
 /** Replaces the globals of this process. */
 export function installRealm(): void {
-  // The stack of an error, of which each run makes thousands that nobody reads.
+  // Each run makes thousands of errors, and nobody reads their stacks.
   Error.stackTraceLimit = 4;
   define('Date', SimDate);
   define('setTimeout', setTimer);

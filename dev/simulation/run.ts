@@ -13,12 +13,12 @@ import { SimSocket } from './sockets.ts';
 import { createWorld, type World } from './world.ts';
 
 const clock = (): number => presentWorld().clock();
-/** Migrated once; each run empties them. */
+/** Migrated once, because migrations take long. Each run empties the databases. */
 const databases = { control: openMigrated('control', clock), record: openMigrated('record', clock) };
 
 /**
- * How long everything has to become quiet once the faults are over: two runs of the schedule, the second after the longest
- * pause between two tries of a delivery.
+ * Time after the last fault in which all work must finish: two runs of the schedule. The second run comes after the
+ * longest pause between two tries of a delivery.
  */
 const HEALING_MS = 85_000;
 const SCHEDULED_MS: readonly number[] = [ACTING_MS + 2_000, ACTING_MS + 64_000];
@@ -27,10 +27,10 @@ export interface Result {
   readonly seed: number;
   readonly actions: readonly Action[];
   readonly violations: readonly string[];
-  /** Of everything that happened, in order. */
+  /** Digest of all events, in order. */
   readonly digest: string;
   readonly steps: number;
-  /** How many tickets were minted, and how many sessions opened. */
+  /** The numbers of minted tickets and of opened sessions. */
   readonly tickets: number;
   readonly sessions: number;
   readonly trace: readonly string[];
@@ -39,7 +39,7 @@ export interface Result {
 /**
  * One run. The same seed and actions give the same run.
  *
- * @param kept positions of the actions that happen; left out: all that the seed draws.
+ * @param kept positions of the actions that happen. Left out: all actions of the seed.
  */
 export async function simulate(seed: number, kept?: readonly number[], keepsTrace = false): Promise<Result> {
   const world = createWorld(seed, (answer) => {
@@ -146,7 +146,7 @@ async function act(
       case 'flood':
         return clients.flood(action.who);
       case 'lock':
-        // Where the lock is lifted, its holder comes back at once.
+        // After the lock is lifted, its principal connects again at once.
         return operators
           .lock(action)
           .then((isLifted) =>
@@ -173,7 +173,7 @@ async function act(
       case 'evict':
       case 'reset': {
         const found = clients.pickOf(awake(), action.pick);
-        // An object does not sleep while it is asked something.
+        // The runtime does not evict an object that is handling a call.
         const isBusy = (found?.object.running?.life.answering.size ?? 0) > 0;
         return found?.host.end(found.object, action.kind === 'evict' && !isBusy ? 'evicted' : 'reset');
       }
@@ -220,7 +220,7 @@ async function act(
   for (const at of SCHEDULED_MS) world.later(at, director, 'schedule', runSchedule);
 
   await world.runUntil(ACTING_MS + 1_000);
-  // Everything heals.
+  // All faults end.
   Object.assign(world.faults, { request: 0, answer: 0, slow: 0 });
   for (const part of [control, record, between]) part.isAway = false;
   for (const { clock: each } of [...deployment.brokers, ...deployment.gates]) each.ahead = 0;

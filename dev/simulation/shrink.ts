@@ -1,8 +1,8 @@
 import type { Result } from './run.ts';
 
 /**
- * The fewest actions with which a run still breaks the same promise, and what it breaks then: halves are left out, then
- * quarters, down to single actions, as long as any of them can be.
+ * Finds few actions with which a run still breaks the same promise, and the violations of that run. Leaves out halves of the
+ * actions, then quarters, down to single actions. Ends when the run needs each remaining action.
  */
 export async function shrink(
   result: Result,
@@ -24,7 +24,7 @@ export async function shrink(
         isShorter = true;
       } else from += size;
     }
-    // Single actions are tried again where one of them could go.
+    // After an action was removed, another one may no longer be needed, so all single actions are tried again.
     size = size === 1 && isShorter ? 1 : Math.floor(size / 2);
   }
   return { actions, violations };

@@ -3,11 +3,11 @@ import { installHooks } from './hooks.ts';
 import { PLANTED } from './planted.ts';
 
 /*
- * npm run simulate [-- --seed N --seeds COUNT]: runs the whole deployment on virtual time, once for each seed, and says which
- * promise fails in which. A run that fails is repeated with fewer actions until each of them is needed.
+ * npm run simulate [-- --seed N --seeds COUNT]: runs the whole deployment on virtual time, once for each seed, and prints the
+ * broken promises of each run. A failed run is repeated with fewer actions, until the run needs each remaining action.
  *
- * --actions 3,7   the positions of the actions that happen; left out: all that the seed draws
- * --trace         prints everything that happens
+ * --actions 3,7   the positions of the actions that happen; left out: all actions of the seed
+ * --trace         prints all events
  * --twice         runs each seed again and compares
  * --planted NAME  puts a known fault into the code first, see planted.ts
  * --first         ends with the first seed that fails
@@ -26,7 +26,7 @@ const { values } = parseArgs({
 const planted = PLANTED.find(({ name }) => name === values.planted);
 if (values.planted !== undefined && planted === undefined) throw new Error(`no fault ${values.planted}`);
 
-// Before any code of the product is loaded: it takes its modules and globals from here on.
+// Must run before code of the product is loaded, because that code uses these modules and globals.
 installHooks(planted);
 const { installRealm } = await import('./realm.ts');
 installRealm();

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 
-/** The whole deployment on virtual time. The runtime is replaced for the process, so that it is one of its own. */
+/**
+ * The whole deployment on virtual time. It runs in a separate process, because it replaces the globals of the process.
+ */
 
-/** CI tries the same seeds each time; the long tier has more, and new ones. */
+/** CI tries the same seeds each time. The long tests try more seeds, and can try new ones. */
 const { SIMULATION_SEEDS = '1000', SIMULATION_FIRST = '1' } = process.env;
 const MOST_MS = 60 * 60_000;
 

@@ -1,13 +1,13 @@
 import type { Life, World } from './world.ts';
 
-/** What the client of a socket is told. */
+/** The handlers of the client of a socket. */
 export interface Listener {
   readonly life: Life;
   readonly frame: (text: string) => void;
   readonly closed: (code: number, reason: string) => void;
 }
 
-/** What an object does with the events of a socket that it has accepted. */
+/** The handlers of an object for a socket that it has accepted. */
 export interface SocketOwner {
   readonly frame: (socket: SimSocket, text: string) => void;
   readonly closed: (socket: SimSocket, close: { code: number; reason: string; wasClean: boolean }) => void;
@@ -33,10 +33,10 @@ export class SimSocket {
   #peer: SimSocket | undefined;
   readonly #world: World;
   readonly #waiting: Event[] = [];
-  /** When the last event arrives at the other end: none overtakes another. */
+  /** The arrival of the last event at the other end. A later event must not arrive earlier. */
   #lastAt = 0;
   #attachment: unknown = null;
-  /** Whether this end has sent a close frame: it sends no second one. */
+  /** Whether this end has sent a close frame. An end sends only one. */
   #hasClosed = false;
 
   constructor(world: World) {
@@ -52,7 +52,7 @@ export class SimSocket {
 
   accept(): void {}
 
-  /** The client takes its end: what was sent before it had it comes now. */
+  /** Called when the client has its end. Delivers the events that were sent before. */
   listen(listener: Listener): void {
     this.listener = listener;
     for (const event of this.#waiting.splice(0)) this.#receive(event);
@@ -71,7 +71,7 @@ export class SimSocket {
     this.#pass({ code, reason, wasClean: true });
   }
 
-  /** The network between the ends is gone: no close frame comes. */
+  /** Breaks the connection between the ends, without a close frame. */
   break(): void {
     for (const end of [this, this.#peer]) {
       if (end === undefined || end.readyState === CLOSED) continue;
@@ -114,10 +114,10 @@ export class SimSocket {
       this.#tell(event);
       return;
     }
-    // After a close of this end it is the answer, and the handshake is over.
+    // If this end has sent a close, the event is the answer, and the closing handshake is over.
     const isAnswer = this.readyState === CLOSING;
     this.readyState = isAnswer ? CLOSED : CLOSING;
-    // A client answers by itself. An object does in its handler.
+    // A client answers a close automatically. An object answers in its handler.
     if (this.listener !== undefined && !isAnswer) {
       this.readyState = CLOSED;
       this.#pass(event);
@@ -136,5 +136,5 @@ export class SimSocket {
   }
 }
 
-/** Events of an end that nobody holds, or an object, happen outside of any life. */
+/** For events of an end without a client. They belong to no isolate and to no object. */
 const NOBODY: Life = { name: 'network', clock: { ahead: 0 }, isOver: false, answering: new Set() };

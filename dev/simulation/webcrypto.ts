@@ -21,11 +21,11 @@ const bufferOf = (bytes: Bytes): Buffer =>
   bytes instanceof ArrayBuffer
     ? Buffer.from(bytes)
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-/** A copy: the buffers of Node are parts of a pool. */
+/** A copy, because the buffers of Node are parts of a pool. */
 const own = (buffer: Buffer): ArrayBuffer => new Uint8Array(buffer).buffer;
 const nameOf = (algorithm: string | { readonly name: string }): string =>
   typeof algorithm === 'string' ? algorithm : algorithm.name;
-/** Of keys that must not be exported: Node would warn of asking them. */
+/** Node warns if code reads a `KeyObject` from a key that is not extractable, so this map keeps the objects. */
 const keyObjects = new WeakMap<Key, KeyObject>();
 const keyObjectOf = (key: Key): KeyObject => keyObjects.get(key) ?? KeyObject.from(key);
 function cryptoKeyOf(
@@ -58,8 +58,9 @@ function signing(algorithm: string, key: Key) {
 }
 
 /**
- * WebCrypto over the synchronous functions of Node: real keys and signatures, and an answer in the same turn, where the
- * platform's comes from a thread at a time of its own. Keys that are generated come from the random bytes.
+ * WebCrypto by the synchronous functions of Node, with real keys and signatures. It answers in the same turn of the event
+ * loop. The WebCrypto of Node answers from a thread, at a time that a seed cannot repeat. Generated keys come from
+ * `randomBytes`.
  */
 export function syncCrypto(randomBytes: (length: number) => Buffer) {
   const subtle = {
@@ -91,12 +92,12 @@ export function syncCrypto(randomBytes: (length: number) => Buffer) {
       return { ...keyObjectOf(key).export({ format: 'jwk' }), ext: key.extractable, key_ops: key.usages };
     },
 
-    /** On the curve P-256 alone: the only keys that a broker makes unless it is asked for others. */
+    /** Only on the curve P-256, because a broker makes other keys only on request. */
     async generateKey(algorithm: { readonly name: string }, extractable: boolean) {
       if (algorithm.name !== 'ECDSA') throw new TypeError(`no ${algorithm.name} keys here`);
       const pair = createECDH('prime256v1');
       const secret = randomBytes(32);
-      // Below the order of the group.
+      // A private key must be below the order of the group.
       secret[0] = (secret[0] ?? 0) & 0x7f;
       pair.setPrivateKey(secret);
       const point = pair.getPublicKey();

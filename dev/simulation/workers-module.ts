@@ -1,4 +1,4 @@
-/** The modules `cloudflare:…` of the Workers runtime, as far as the product and the Agents SDK import them. */
+/** The parts of the `cloudflare:…` modules of the Workers runtime that the product and the Agents SDK import. */
 
 class WithEnv {
   readonly ctx: unknown;
@@ -13,7 +13,7 @@ export class WorkerEntrypoint extends WithEnv {}
 export class RpcTarget {}
 export class EmailMessage {}
 
-/** Only calls by the worker's own code ask for these, and the simulation has none. */
+/** No code that the simulation runs reads these. */
 export const env = {};
 export const exports = {};
 

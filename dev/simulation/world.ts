@@ -1,22 +1,22 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
-// The realm's own: the simulation replaces the global.
+// The real function, because the simulation replaces the global one.
 import { setImmediate } from 'node:timers';
 import { createRandom } from '@agent-ticket/shared/test/random.ts';
 
 export type Random = ReturnType<typeof createRandom>;
 
-/** The clock of one machine: how far it is ahead of the true time, in ms. */
+/** The clock of one machine. `ahead`: its difference from the true time, in ms. */
 export interface Clock {
   ahead: number;
 }
 
-/** One run of one part of the deployment: an isolate or an object in memory. When it is over, nothing of it goes on. */
+/** An isolate or an object from its start in memory to its end. None of its work continues after the end. */
 export interface Life {
   readonly name: string;
   readonly clock: Clock;
   isOver: boolean;
-  /** Calls that it is answering; each is told an error when the life ends. */
+  /** The unfinished calls to it. Each fails with an error at the end. */
   readonly answering: Set<(error: Error) => void>;
 }
 
@@ -30,40 +30,40 @@ interface Task {
   isCancelled: boolean;
 }
 
-/** How a call between two parts fails, and what its caller is told. */
+/** A connection between two parts, and the error that a caller gets when it fails. */
 export interface Link {
   readonly name: string;
-  /** The longest usual time of one way, in ms. */
+  /** The longest usual time of one direction, in ms. */
   readonly usualMs: number;
   readonly lost: () => Error;
-  /** Whether nothing gets through at present. */
+  /** Whether the connection is down at present. */
   readonly isAway: () => boolean;
 }
 
-/** Probabilities of one call. All 0: a run without faults. */
+/** Probabilities of faults of one call. All are 0 in a run without faults. */
 export interface Faults {
-  /** It never arrives. */
+  /** The request never arrives. */
   request: number;
-  /** It is carried out, and its answer never arrives. */
+  /** The work is done, and its answer never arrives. */
   answer: number;
-  /** One way takes seconds. */
+  /** The request takes seconds. */
   slow: number;
 }
 
 const SLOW_MS = 4_000;
 
-/** A run has some thousands. */
+/** A normal run has some thousands. */
 const MOST_STEPS = 50_000;
 /** 2027-01-15T08:00:00Z. */
 export const START = 1_800_000_000_000;
 
 /**
- * Everything that is not code of the product: time, order, network and chance, all from one seed. Each part draws from a
- * stream of its own, so that a run with fewer actions is otherwise the same.
+ * Everything around the code of the product: time, order of events, network and randomness, all from one seed. Each part
+ * has its own stream of random numbers, so a run with fewer actions is otherwise the same.
  */
 export function createWorld(
   seed: number,
-  /** Told of each answer that nobody gets. */
+  /** Called with each answer that no caller gets. */
   discard: (value: unknown) => void,
 ) {
   const storage = new AsyncLocalStorage<Life>();
@@ -137,7 +137,7 @@ export function createWorld(
     return first;
   }
 
-  /** Has a life do something after so many ms. What comes at the same moment comes in an order of the seed. */
+  /** Runs work of a life after so many ms. The seed decides the order of work at the same moment. */
   function later(
     ms: number,
     life: Life,
@@ -152,10 +152,10 @@ export function createWorld(
     return task;
   }
 
-  /** Lets every promise that can go on do so. */
+  /** Waits until no resolved promise has work left. */
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-  /** Runs what comes until a moment, in ms from the start. */
+  /** Runs all tasks up to a moment, in ms from the start. */
   async function runUntil(end: number): Promise<void> {
     for (;;) {
       const next = heap[0];
@@ -175,8 +175,8 @@ export function createWorld(
   }
 
   /**
-   * A call over a link: it and its answer take their time, and may be lost. Work is carried out in the life that is there
-   * when it arrives.
+   * A call over a link. The call and its answer take time, and may be lost. The work runs in the life that exists when the
+   * call arrives.
    */
   function call<T>(link: Link, label: string, to: () => Life, work: () => T | Promise<T>): Promise<T> {
     const from = current();
@@ -186,7 +186,7 @@ export function createWorld(
     const [slow, slowMs] = [stream.chance(faults.slow), stream.below(SLOW_MS)];
     return new Promise<T>((resolve, reject) => {
       let isAnswered = false;
-      /** `value`: what nobody gets if the caller is gone by then. */
+      /** `value`: the answer, which is discarded if the caller has ended by then. */
       const answer = (ms: number, how: string, tell: () => void, value?: T): void => {
         if (isAnswered) {
           discard(value);
@@ -243,10 +243,10 @@ export function createWorld(
     trace,
     /** True time, in ms. */
     time: (): number => now,
-    /** As the machine of the present life has it. */
+    /** The time of the clock of the current machine, in ms. */
     clock: (): number => now + current().clock.ahead,
     steps: (): number => steps,
-    /** Of everything that happened, in its order. */
+    /** Digest of all events, in order. */
     digest: (): string => hash.copy().digest('hex'),
     keepTrace(): void {
       keepsTrace = true;

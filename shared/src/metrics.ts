@@ -1,14 +1,15 @@
 import type { PointSink } from './security-events.ts';
 
 /*
- * The series of broker and agent worker. Prometheus and Analytics Engine have the same names. Labels come from closed lists, or a caller
- * could make series: outcomes and kinds, codes of the list of denials, slugs of the registry, states of keys,
- * reasons of ends.
+ * The series of broker and agent worker. Prometheus and Analytics Engine have the same names. Labels come from closed
+ * lists, because otherwise a caller could create series: outcomes and kinds, codes of the list of denials, slugs of the
+ * registry, states of keys, reasons of ends.
  */
 
 /**
- * Where a series comes from: `broker` counts in each process or isolate, `databases` are read, `sessions` are counted by
- * the agent worker, and by a broker on Node from the audit log, and what the `gate` counts leaves nothing in that log.
+ * The source of a series. `broker`: each process or isolate counts. `databases`: the broker reads the databases.
+ * `sessions`: the agent worker counts, and a broker on Node counts the events in the audit log. `gate`: the gate counts,
+ * and the audit log has no event to count.
  */
 type Source = 'broker' | 'databases' | 'sessions' | 'gate';
 
@@ -20,7 +21,7 @@ export interface SeriesRow {
 }
 
 /**
- * Order of the labels in a point of Analytics Engine, from `blob2` on. A new label goes to the end, since queries name
+ * Order of the labels in a point of Analytics Engine, from `blob2` on. Add a new label at the end, because queries name
  * labels by their position.
  */
 export const LABELS = ['outcome', 'code', 'agent', 'kind', 'state', 'reason'] as const;
@@ -36,7 +37,7 @@ export const SERIES = {
   },
   mint_seconds: {
     type: 'histogram',
-    help: 'From request to ticket or refusal.',
+    help: 'Time from request to ticket or refusal.',
     labels: [],
     source: 'broker',
   },
@@ -48,7 +49,7 @@ export const SERIES = {
   },
   sessions_closed_total: {
     type: 'counter',
-    help: 'Sessions that have ended, by the reason.',
+    help: 'Sessions that have ended, by reason.',
     labels: ['reason'],
     source: 'sessions',
   },
@@ -72,7 +73,7 @@ export const SERIES = {
   },
   revocation_close_seconds: {
     type: 'histogram',
-    help: 'Time in which agent workers ended the sessions of a revocation.',
+    help: 'Time until agent workers had ended the sessions of a revocation.',
     labels: [],
     source: 'broker',
   },
@@ -84,13 +85,13 @@ export const SERIES = {
   },
   sessions_open: {
     type: 'gauge',
-    help: 'Sessions that the record database has as live.',
+    help: 'Live sessions in the record database.',
     labels: ['agent'],
     source: 'databases',
   },
   outbox_waiting: {
     type: 'gauge',
-    help: 'Changes that are not delivered everywhere.',
+    help: 'Changes that were not yet delivered to every receiver.',
     labels: [],
     source: 'databases',
   },
@@ -102,7 +103,7 @@ export const SERIES = {
   },
   record_backlog_age_seconds: {
     type: 'gauge',
-    help: 'Age of the oldest of them.',
+    help: 'Age of the oldest event on its way to the record database.',
     labels: [],
     source: 'databases',
   },
@@ -128,20 +129,23 @@ export const SERIES = {
 export type SeriesName = keyof typeof SERIES;
 export const rowOf = (name: SeriesName): SeriesRow => SERIES[name];
 
-/** Adds to a counter (left out: 1), sets a gauge, or observes a value of a histogram. */
+/** Adds to a counter (default: 1), sets a gauge, or observes a value of a histogram. */
 export type Measure = (name: SeriesName, labels?: Labels, value?: number) => void;
 
-/** One value, as a gauge is read. */
+/** One value of a gauge. */
 export interface Sample {
   readonly name: SeriesName;
   readonly labels?: Labels;
   readonly value: number;
 }
 
-/** {@link Measure} where nobody wants the values. */
+/** {@link Measure} for a deployment without metrics. */
 export const measureNothing: Measure = () => {};
 
-/** {@link Measure} by points: index and `blob1` are the series, then the {@link LABELS}; `double1` is the value. */
+/**
+ * {@link Measure} that writes points. Index and `blob1` are the series, then the {@link LABELS}. `double1` is the
+ * value.
+ */
 export const measureByPoints = (points: PointSink | undefined): Measure =>
   // An app may have a variable of that name.
   typeof points?.writeDataPoint !== 'function'

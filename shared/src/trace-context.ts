@@ -1,36 +1,36 @@
 /**
- * Where a request is in the trace of its caller (W3C Trace Context, level 1). It names log lines and is sent on; nothing is
- * decided by it, since every caller can choose it.
+ * The position of a request in the trace of its caller (W3C Trace Context, level 1). Log lines contain it, and requests
+ * pass it on. No decision depends on it, because every caller can choose it.
  */
 export interface Trace {
   /** 32 hexadecimal digits. */
   readonly traceId: string;
-  /** This request in the trace, 16 hexadecimal digits: the end of its request id. */
+  /** The span of this request, 16 hexadecimal digits: the end of its request id. */
   readonly spanId: string;
   /** The caller's span. Left out: the trace begins here. */
   readonly parentId?: string;
-  /** Whether the caller may have recorded it. */
+  /** Whether the caller may have recorded the trace. */
   readonly isSampled: boolean;
 }
 
-/** A request by our name of it and by that of its caller. Plain data: it travels to objects. */
+/** The id that we gave a request, and the trace of its caller. Plain data, because it is sent to objects. */
 export interface NamedRequest {
-  /** UUID, ours. */
+  /** UUID, made by us. */
   readonly requestId: string;
   readonly trace: Trace;
 }
 
 export const TRACEPARENT = 'traceparent';
 
-/** Of version 00 exactly this; a later version may go on after one more hyphen (§3.2.4 of the standard). */
+/** Version 00 has exactly these fields. A later version may have more after another hyphen (§3.2.4 of the standard). */
 const PARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
-/** Far above version 00, which has 55, and all that is read of a later one. */
+/** Far above the 55 characters of version 00. A longer header of a later version is ignored. */
 const MOST_CHARACTERS = 256;
 const ZEROS = /^0+$/;
 
 /**
- * The trace of a request with this id, a UUID. Where its header `traceparent` is missing, repeated, not valid or longer
- * than 256 characters, a trace begins whose id is the request's, and which nobody records.
+ * The trace of a request with this id, a UUID. If its header `traceparent` is missing, repeated, invalid or longer than
+ * 256 characters, a new trace begins. The request id is the id of the new trace, and the trace is not sampled.
  */
 function traceOf(headers: Headers, requestId: string): Trace {
   const hex = requestId.replaceAll('-', '').toLowerCase();
@@ -42,11 +42,11 @@ function traceOf(headers: Headers, requestId: string): Trace {
   if (!isValid || ZEROS.test(traceId) || ZEROS.test(parentId))
     return { traceId: hex, spanId, isSampled: false };
   const isSampled = Number.parseInt(flags, 16) % 2 === 1;
-  // An object gets the request of the gate, by its id and in its span.
+  // The gate forwards its request to an object with the same id and the same span, so this span is no parent.
   return { traceId, spanId, ...(parentId === spanId ? {} : { parentId }), isSampled };
 }
 
-/** A request with the id that we give it, a UUID. */
+/** A request with the id that we gave it, a UUID. */
 export const nameRequest = (headers: Headers, requestId: string): NamedRequest => ({
   requestId,
   trace: traceOf(headers, requestId),

@@ -1,18 +1,19 @@
 import type { Labels, Measure, SeriesName } from '@agent-ticket/shared/metrics.ts';
 
-/** What passes of one group in a second, in one isolate. */
+/** Items of one group that one isolate writes in a second. */
 const PER_SECOND = 20;
 
 /**
- * Passes on so many items of a group in a second. Those above are merged by key, and a later second begins with them. Best
- * effort, like the tally of refusals: what an isolate merged last goes with it. `clock` in ms.
+ * Writes up to {@link PER_SECOND} items of a group in a second. Further items are merged by key, and written at the
+ * beginning of a later second. Best effort, like the counts of refusals: if an isolate ends, its merged items are lost.
+ * `clock` in ms.
  */
 function pace<Item extends object>(
   write: (item: Item) => void,
   clock: () => number,
   rules: {
     readonly groupOf: (item: Item) => string;
-    /** Of closed lists, since each key is held in memory for a second. */
+    /** Made of values from closed lists, because memory holds each key for a second. */
     readonly keyOf: (item: Item) => string;
     readonly merge: (item: Item, into: Item | undefined) => Item;
   },
@@ -46,11 +47,11 @@ function pace<Item extends object>(
 
 type Line = Readonly<Record<string, unknown>>;
 
-/** One line for each request: a flood of requests would be a flood of lines. */
+/** Events with one line for each request: a flood of requests would be a flood of lines. */
 const PACED = ['auth_success', 'auth_failure', 'gate_refused'];
 
 /**
- * A log in which the lines of requests are bounded: those above the bound are counted by event, agent and reason. Every
+ * A log that limits the lines of requests. Lines above the limit are merged and counted by event, agent and reason. Every
  * other line is written at once.
  */
 export function paceLog(log: (line: Line) => void, clock: () => number): (line: Line) => void {
@@ -71,7 +72,7 @@ interface Point {
   readonly value: number;
 }
 
-/** Counters of requests, for which a flood of requests is no flood of points. Takes no series but counters. */
+/** A measure for counters of requests: a flood of requests does not cause a flood of points. Accepts only counters. */
 export function paceMeasure(measure: Measure, clock: () => number): Measure {
   const paced = pace<Point>(({ name, labels, value }) => measure(name, labels, value), clock, {
     groupOf: ({ name }) => name,

@@ -3,12 +3,15 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Measure } from '@agent-ticket/shared/metrics.ts';
 import { claimsOf } from './claims.ts';
 
-/** Refusals alike of one session in one minute: the first is an event of its own, the others are one with their number. */
+/**
+ * Equal refusals of one session in one minute. The first has its own event. One more event has the number of the
+ * others.
+ */
 interface RefusalCount {
   readonly sessionId: string;
   readonly type: 'rpc.denied' | 'session.renewed';
   readonly code: string;
-  /** Kind of the frame; left out where agent code refused. */
+  /** Kind of the frame. Left out: agent code refused. */
   readonly frame?: string;
   readonly minute: number;
   more: number;
@@ -17,12 +20,12 @@ interface RefusalCount {
 interface RefusalPorts {
   readonly rows: Pick<SessionRows, 'find'>;
   readonly clock: () => number;
-  /** Does something once, in so many ms. */
+  /** Runs work once, after so many ms. */
   readonly later: (ms: number, work: () => void) => void;
   readonly measure: Measure;
 }
 
-/** Writes the event of a refusal, at this moment. */
+/** Writes the event of a refusal, with the present time. */
 type Write = (
   type: RefusalCount['type'],
   session: ObjectSession,
@@ -35,8 +38,8 @@ const minuteOf = (ms: number): number => Math.floor(ms / MINUTE_MS);
 /** Merges the refusals of one object into few events and points, however many frames a client sends. */
 export function createRefusalCounts({ rows: sessions, clock, later, measure }: RefusalPorts, write: Write) {
   /**
-   * Kept in memory: an object that is killed loses a number, never the first event. The timer keeps it from hibernation
-   * until the minute is over.
+   * In memory only: an object that is killed loses a count, but never the first event. The timer prevents hibernation until
+   * the minute is over.
    */
   const counts = new Map<string, RefusalCount>();
 
@@ -51,7 +54,7 @@ export function createRefusalCounts({ rows: sessions, clock, later, measure }: R
     else measure('renewals_total', { outcome: 'refused' }, count);
   }
 
-  /** Writes the numbers of the minutes that are over, or those that `isDue` names. */
+  /** Writes the counts of past minutes, or the counts that `isDue` selects. */
   function release(isDue = ({ minute }: RefusalCount): boolean => minute < minuteOf(clock())): void {
     for (const [key, counted] of counts) {
       if (!isDue(counted)) continue;
@@ -66,7 +69,7 @@ export function createRefusalCounts({ rows: sessions, clock, later, measure }: R
   return {
     release,
 
-    /** Something of a session was refused. */
+    /** Counts a refusal of a frame or a renewal of a session. */
     refused(
       sessionId: string,
       refusal: Pick<RefusalCount, 'type' | 'code' | 'frame'>,

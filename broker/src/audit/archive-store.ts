@@ -1,21 +1,21 @@
 /**
- * A store of files, the segments of the audit log. A file never changes, and a name has one content, so that a file which
- * is there needs no second writing. Methods reject where the store does not answer, or refuses.
+ * A store of files, the segments of the audit log. A file never changes, and a name has only one content, so an existing
+ * file needs no second write. A method rejects if the store does not answer, or refuses.
  */
 export interface ArchiveStore {
-  /** `undefined` where there is none. */
+  /** `undefined`: there is no such file. */
   get(name: string): Promise<ReadableStream<Uint8Array> | undefined>;
-  /** Durable when it resolves. A file of that name stays as it is. */
+  /** The file is durable when the promise resolves. An existing file of that name does not change. */
   put(name: string, content: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Resolves also where there is none. */
+  /** Resolves also if there is no such file. */
   delete(name: string): Promise<void>;
 }
 
 export const CONTENT_TYPE = 'application/gzip';
-/** RFC 9110 §13.1.2: only where there is none. */
+/** RFC 9110 §13.1.2: write only if there is no such file. */
 export const IF_NONE = { 'if-none-match': '*' };
 
-/** A bucket as far as an archive needs one; what an R2 binding is. */
+/** The part of an R2 binding that an archive needs. */
 export interface ArchiveBucket {
   get(key: string): Promise<{ readonly body: ReadableStream<Uint8Array> } | null>;
   put(
@@ -26,7 +26,7 @@ export interface ArchiveBucket {
   delete(key: string): Promise<void>;
 }
 
-/** Objects in a bucket of R2, beside others: `segments/…`. */
+/** Objects in a bucket of R2, which may have other objects as well: `segments/…`. */
 export function bucketArchive(bucket: ArchiveBucket): ArchiveStore {
   const keyOf = (name: string): string => `segments/${name}`;
   return {

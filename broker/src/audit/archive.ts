@@ -16,24 +16,28 @@ interface ArchivePorts extends SealPorts {
 }
 
 /**
- * The most events of a segment, unless one run between checkpoints has more: some 7 MB of text. And the most checkpoints:
- * those of a day in which little happens.
+ * The most events of a segment, some 7 MB of text, unless there are more between two checkpoints. The most checkpoints
+ * are those of one day, for days on which little happens.
  */
 const SEGMENT = { events: 10_000, checkpoints: 1_440 };
-/** Rows that are read, chained and written down in one turn of the loop: some milliseconds. */
+/** Rows that one turn of the event loop reads, chains and formats: some milliseconds. */
 const PAGE = 250;
-/** Lines that are encoded at once, in UTF-16 units. */
+/** Length of the text that is encoded at once, in UTF-16 units. */
 const PART_LENGTH = 256 * 1024;
-/** One statement deletes so many: each costs a write for its row and one for each of its indexes. */
+/** Events that one statement deletes. Each event costs a write for its row and one for each index. */
 const BATCH = 500;
 
 /**
- * Moves the next segment of the audit log to the archive, when all of its events were sealed longer than `auditHotMs` ago:
- * writes its file, reads it back, notes it, and deletes its events. From the note on it is read in place of them. Where a
- * segment ends follows from the log alone, so that a repetition writes the same text under the same name: a call that
- * stopped half way loses and doubles nothing, nor do several instances at once. Nothing moves that its checkpoints do not
- * prove, nor while the log differs from the noted seal. The newest event of the database stays in it as well, until there
- * is a newer one. Whether one was moved. Rejects where the archive does not answer. `now` in ms.
+ * Moves the next segment of the audit log to the archive, if all of its events were sealed longer than `auditHotMs` ago:
+ * writes its file, reads the file back, stores a row for the segment, and deletes its events. Once the row is stored,
+ * readers use the segment instead of the events.
+ *
+ * The log alone determines where a segment ends, so a repetition writes the same text under the same name. An interrupted
+ * call, or several instances at once, therefore lose and duplicate no event. Events that their checkpoints do not prove do
+ * not move, and nothing moves while the log differs from the stored seal. The newest event of the database also stays
+ * there until a newer event exists.
+ *
+ * Resolves to whether a segment was moved. Rejects if the archive does not answer. `now` in ms.
  */
 export async function archiveAudit(
   ports: ArchivePorts,
@@ -68,8 +72,8 @@ export async function archiveAudit(
 }
 
 /**
- * For how long the next segment has waited to be moved, in ms, to a minute; 0: none is due. `undefined` where nothing moves. `now`
- * in ms.
+ * The time for which the next segment has waited to be moved, in ms, exact to a minute. 0: no segment is due. `undefined`:
+ * the configuration moves no segment. `now` in ms.
  */
 export async function archiveOverdue(
   ports: Pick<ArchivePorts, 'archive' | 'record'> & {
@@ -91,13 +95,14 @@ async function archivedEnd({ record }: Pick<ArchivePorts, 'record'>): Promise<Lo
   const newest = await segments.newest();
   if (newest !== undefined) return (await checkpoints.find(newest.n)) ?? NO_SEAL;
   const purged = ((await auditLog.bounds())?.first ?? 1) - 1;
-  // Of a run that a purge has begun to delete nothing is proven any more.
+  // A purge may have deleted only some of the events before a checkpoint: nothing proves the rest,
+  // so the first segment begins after that checkpoint.
   return (purged === 0 ? undefined : await checkpoints.reaching(purged)) ?? NO_SEAL;
 }
 
 /**
- * The last checkpoint of the segment after a base, when the segment is complete, and every event in it was sealed by
- * `until`, in ms. It is complete where one more checkpoint makes it too long.
+ * The last checkpoint of the segment after a base, if the segment is complete and every event in it was sealed by
+ * `until`, in ms. A segment is complete if one more checkpoint would make it too long.
  */
 async function nextEnd(
   base: LogEnd,
@@ -113,8 +118,8 @@ async function nextEnd(
 }
 
 /**
- * The lines of the events and checkpoints after a base, in parts; `undefined` unless the events are what the checkpoints
- * signed. Does NOT verify signatures.
+ * The lines of the events and checkpoints after a base, in parts. `undefined`: the events do not match the checkpoints.
+ * Does NOT verify signatures.
  */
 async function textOf(
   base: LogEnd,
@@ -158,7 +163,7 @@ async function textOf(
   return n === end.n ? parts : undefined;
 }
 
-/** All rows after one, page by page. */
+/** All rows after a given row, page by page. */
 async function* inPages<Row>(
   read: (after: number) => Promise<Row[]>,
   after: number,
@@ -175,7 +180,7 @@ async function* inPages<Row>(
   }
 }
 
-/** Deletes the events of the archive's segments from the database. */
+/** Deletes the events that are in segments of the archive from the database. */
 async function deleteEvents(through: number, { record }: Pick<ArchivePorts, 'record'>): Promise<void> {
   if (through === 0) return;
   for (let gone = BATCH; gone === BATCH; ) {

@@ -3,15 +3,15 @@ import { type ArchiveStore, sha256 } from './archive-store.ts';
 import type { SegmentLine } from './proof/export-line.ts';
 
 /*
- * A segment is a file of the archive: the lines of an export from one checkpoint to another, compressed. Its base, the
- * checkpoint before it, is its first line, so that each segment is proven by itself and several in their order as one.
+ * A segment is a file of the archive: the lines of an export from one checkpoint to another, compressed. The checkpoint
+ * before the segment is its first line. So one segment can be verified alone, and several in order as one export.
  */
 
 const padded = (n: number): string => String(n).padStart(12, '0');
 
 /**
- * By its checkpoints, so that names sort in the order of the log. The digest keeps the segments of a log that was lost
- * and those of the restored one apart, which have numbers in common.
+ * The name has the numbers of the checkpoints, so names sort in the order of the log. After a restore, a lost log and the
+ * new log have numbers in common: the digest makes the names of their segments different.
  */
 export function segmentName(segment: SegmentRow): string {
   if (!isSegment(segment)) throw new Error('a row of audit_segments is none that a broker wrote');
@@ -30,7 +30,7 @@ export const isSegment = ({ fromN, n, bytes, digest }: SegmentRow): boolean =>
 const bytesOf = async (body: ConstructorParameters<typeof Response>[0]): Promise<Uint8Array<ArrayBuffer>> =>
   new Uint8Array(await new Response(body).arrayBuffer());
 
-/** The parts of a text in one, and compressed. */
+/** The joined parts of a text, and the same text compressed. */
 export async function compress(parts: readonly Blob[]) {
   const text = new Blob([...parts]);
   return {
@@ -40,19 +40,21 @@ export async function compress(parts: readonly Blob[]) {
 }
 
 /**
- * Why a segment cannot be read: the archive has no file of that name, the file has another content than what was written,
- * or the broker has no archive any more. A store that does not answer is no such reason.
+ * The reason why a segment cannot be read: the archive has no file of that name, the content of the file was changed, or
+ * the broker has no archive any more. A store that does not answer is not such a reason.
  */
 export type SegmentFault = SegmentLine['fault'];
 
-/** Some ten times as long as the text of a full segment is. The memory that a row of the record database can make a broker use. */
+/**
+ * Some ten times the text of a full segment. Limits the memory that a row of the record database can make a broker use.
+ */
 export const MAX_TEXT_BYTES = 64 * 1024 * 1024;
-/** What gzip may add to a text that it cannot compress. */
+/** The bytes that gzip may add to a text that it cannot compress. */
 const GZIP_BYTES = 64 * 1024;
 
 /**
- * The text of a segment, or why it cannot be read. The digest in the record database decides: who can write only the
- * archive changes nothing unseen. Holds no more than the text that was noted.
+ * The text of a segment, or the reason why it cannot be read. The record database has the digest, so an attacker who can
+ * write only the archive cannot change an event without detection. Reads no more bytes than the row of the segment says.
  */
 export async function readSegment(
   archive: Pick<ArchiveStore, 'get'> | undefined,
@@ -69,7 +71,7 @@ export async function readSegment(
   return text !== undefined && (await sha256(text)) === digest ? text : 'altered';
 }
 
-/** All of a stream, or `undefined` where it has more bytes. */
+/** All bytes of a stream. `undefined`: the stream has more than `most`. */
 async function upTo(
   most: number,
   body: ReadableStream<Uint8Array>,
@@ -89,7 +91,7 @@ async function upTo(
   }
 }
 
-/** `undefined` for bytes that are no gzip, or more than `most` when decompressed. */
+/** `undefined`: the bytes are not gzip, or are more than `most` when decompressed. */
 async function decompress(
   content: Uint8Array<ArrayBuffer>,
   most: number,
@@ -97,7 +99,7 @@ async function decompress(
   try {
     return await upTo(most, new Blob([content]).stream().pipeThrough(new DecompressionStream('gzip')));
   } catch (error) {
-    // The standard's error for data that is not in the format. The bytes are in memory, so that no network can fail.
+    // The error of the standard for data in another format. The bytes are in memory, so this is no fault of a network.
     if (error instanceof TypeError) return undefined;
     throw error;
   }

@@ -1,7 +1,7 @@
 import type { Labels, Measure, Sample, SeriesName, SeriesRow } from '@agent-ticket/shared/metrics.ts';
 import { rowOf, SERIES } from '@agent-ticket/shared/metrics.ts';
 
-/** Upper bounds of the buckets of times, in seconds. */
+/** Upper bounds of the buckets of a histogram, in seconds. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 interface Buckets {
@@ -10,7 +10,7 @@ interface Buckets {
   count: number;
 }
 
-/** Counts in the memory of this process, and writes them down as Prometheus text (exposition format 0.0.4). */
+/** Counts in the memory of this process, and formats the counts as Prometheus text (exposition format 0.0.4). */
 export function createMeter(): { readonly measure: Measure; text(gauges: readonly Sample[]): string } {
   const counters = new Map<SeriesName, Map<string, number>>();
   const histograms = new Map<SeriesName, Buckets>();
@@ -41,7 +41,7 @@ export function createMeter(): { readonly measure: Measure; text(gauges: readonl
   };
 }
 
-/** What the gate counts is never here. */
+/** A broker process does not have the series of the gate. */
 const isHere = (name: string): name is SeriesName =>
   Object.entries(SERIES).some(([known, { source }]) => known === name && source !== 'gate');
 
@@ -65,8 +65,8 @@ function textOf(
 }
 
 /**
- * `{agent="chat"}`, with every label of the series. A label that does not apply is empty, which Prometheus treats as
- * absent.
+ * `{agent="chat"}`, with every label of the series. A label that does not apply is empty. Prometheus treats an empty label
+ * as absent.
  */
 function labelText({ labels: names }: SeriesRow, labels: Labels): string {
   if (names.length === 0) return '';

@@ -3,14 +3,14 @@ import { TICKET_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
 import { base64url, exportJWK, exportSPKI, type GenerateKeyPairResult, importJWK, type JWK } from 'jose';
 import type { Presentation } from './socket.ts';
 
-/** What bad tickets are made of. */
+/** The good ticket and the keys from which the bad tickets are made. */
 export interface Good {
   readonly ticket: string;
-  /** Of the instance, without a query. */
+  /** Address of the instance, without a query. */
   readonly url: string;
   readonly agent: string;
   readonly instance: string;
-  /** The same rights, for plain requests only. */
+  /** A ticket with the same rights, for plain requests only. */
   readonly httpTicket: string;
   /** The published key of the ticket. */
   readonly published: JWK;
@@ -18,7 +18,7 @@ export interface Good {
   readonly stranger: GenerateKeyPairResult;
 }
 
-/** A presentation that the agent worker must refuse, with this close. None of them uses the good ticket up. */
+/** A presentation that the agent worker must refuse with this close. No bad ticket uses up the good ticket. */
 export interface BadTicket {
   readonly name: string;
   readonly clause: string;
@@ -47,7 +47,7 @@ const encode = (value: unknown): string => base64url.encode(JSON.stringify(value
 export const decode = (part: string): Readonly<Record<string, unknown>> =>
   Object(JSON.parse(new TextDecoder().decode(base64url.decode(part))));
 
-/** The same ticket with other members in its header or its claims, and the signature of the good one. */
+/** The good ticket with other members in its header or its claims, and with the unchanged signature. */
 const altered =
   (header: object, claims: object | ((good: Good) => object) = {}): BadTicket['present'] =>
   (good) => {
@@ -57,13 +57,13 @@ const altered =
     return withTicket(good, [...parts, signature].join('.'));
   };
 
-/** The same parts in another spelling. */
+/** The good ticket with its parts encoded or joined in another way. */
 const spelled =
   (spell: (parts: readonly [string, string, string], good: Good) => string): BadTicket['present'] =>
   (good) =>
     inQuery(good, spell(partsOf(good.ticket), good));
 
-/** A whole ticket by a key that the broker does not have. */
+/** A complete ticket, signed with a key that the broker does not have. */
 const forged =
   (header: (jwk: JWK) => object, claims: object = {}): BadTicket['present'] =>
   async (good) => {
@@ -80,7 +80,7 @@ const forged =
     return withTicket(good, `${signed}.${base64url.encode(new Uint8Array(signature))}`);
   };
 
-/** A ticket with a MAC, whose secret is a public text. */
+/** A ticket with a MAC instead of a signature. The secret of the MAC is a public text. */
 const macBy =
   (secretOf: (published: JWK) => string | Promise<string>): BadTicket['present'] =>
   async (good) => {
@@ -98,20 +98,20 @@ async function pemOf(jwk: JWK): Promise<string> {
   return key instanceof Uint8Array ? '' : exportSPKI(key);
 }
 
-/** The last characters may hold bits of no byte: one in the middle decides. */
+/** Changes a character in the middle, because the last characters may contain bits that decoders ignore. */
 export function flipped(text: string): string {
   const middle = Math.floor(text.length / 2);
   return text.slice(0, middle) + (text[middle] === 'A' ? 'B' : 'A') + text.slice(middle + 1);
 }
 
-/** Of the last character of 64 bytes only four bits are of a byte: the same bytes in a second spelling. */
+/** Another encoding of the same 64 bytes: decoders use only four bits of the last character. */
 function respelled(signature: string): string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
   return signature.slice(0, -1) + alphabet[alphabet.indexOf(signature.slice(-1)) + 1];
 }
 
 const other = (name: string): string => (name === 'probe-other' ? 'probe-another' : 'probe-other');
-/** At another instance, or at another agent. */
+/** The good ticket at another instance, or at another agent. */
 const elsewhere =
   (place: (good: Good) => string): BadTicket['present'] =>
   (good) => ({
@@ -152,15 +152,15 @@ export const BAD_TICKETS: readonly BadTicket[] = [
       headers: { authorization: `Bearer ${good.ticket}` },
     }),
   },
-  unauthorized('no JWT', 'RFC 7519 §7.2', (good) => withTicket(good, 'garbage')),
-  unauthorized('cut off', 'RFC 7515 §5.2', (good) => withTicket(good, good.ticket.slice(0, -20))),
+  unauthorized('not a JWT', 'RFC 7519 §7.2', (good) => withTicket(good, 'garbage')),
+  unauthorized('truncated', 'RFC 7515 §5.2', (good) => withTicket(good, good.ticket.slice(0, -20))),
   unauthorized(
     'two segments',
     'RFC 7515 §7.1',
     spelled(([head, payload]) => `${head}.${payload}`),
   ),
   unauthorized(
-    'five segments, as an encrypted one',
+    'five segments, as in an encrypted JWT',
     'RFC 8725 §2.5',
     spelled((parts) => [...parts, 'AA', 'AA'].join('.')),
   ),
@@ -180,7 +180,7 @@ export const BAD_TICKETS: readonly BadTicket[] = [
     spelled((parts) => `${parts.join('.')}\n`),
   ),
   unauthorized(
-    'a second spelling of its signature',
+    'another encoding of the same signature',
     TICKET,
     spelled(([head, payload, signature]) => `${head}.${payload}.${respelled(signature)}`),
   ),
@@ -218,17 +218,17 @@ export const BAD_TICKETS: readonly BadTicket[] = [
     const [head, payload] = partsOf(good.ticket);
     return withTicket(good, `${encode({ ...decode(head), alg: 'none' })}.${payload}.`);
   }),
-  unauthorized('unsigned, in other letters', 'RFC 8725 §3.1', (good) => {
+  unauthorized('unsigned, in mixed case', 'RFC 8725 §3.1', (good) => {
     const [head, payload] = partsOf(good.ticket);
     return withTicket(good, `${encode({ ...decode(head), alg: 'nOnE' })}.${payload}.`);
   }),
   unauthorized('other algorithm', 'RFC 8725 §3.1', altered({ alg: 'HS256' })),
   unauthorized(
-    'a MAC by the published key as JSON',
+    'a MAC with the published key as JSON',
     'RFC 8725 §2.1',
     macBy((jwk) => JSON.stringify(jwk)),
   ),
-  unauthorized('a MAC by the published key as PEM', 'RFC 8725 §2.1', macBy(pemOf)),
+  unauthorized('a MAC with the published key as PEM', 'RFC 8725 §2.1', macBy(pemOf)),
   unauthorized('other type', 'RFC 8725 §3.11', altered({ typ: 'JWT' })),
   unauthorized('the type of a command', 'RFC 8725 §3.11', altered({ typ: 'agent-control+jwt' })),
   unauthorized('an unknown critical header', 'RFC 7515 §4.1.11', altered({ crit: ['probe'], probe: true })),
@@ -238,7 +238,7 @@ export const BAD_TICKETS: readonly BadTicket[] = [
     forged(() => ({ kid: 'unknown' })),
   ),
   unauthorized(
-    'forged under a published key',
+    'forged with the id of a published key',
     'RFC 8725 §3.3',
     forged(() => ({})),
   ),

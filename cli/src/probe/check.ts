@@ -2,14 +2,14 @@ import * as z from 'zod';
 import type { Seen } from './socket.ts';
 import type { Answer, Target } from './target.ts';
 
-/** What a check found: nothing where all holds, a fault, or why it could not be tried. */
+/** The result of a check. Undefined: it passed. Otherwise a fault, or the reason why it could not run. */
 export type Finding = undefined | { readonly fault: string } | { readonly skipped: string };
 
-/** One sentence about a deployment, and how to try it. */
+/** One statement about a deployment, and the code that checks it. */
 export interface Check {
-  /** Holds or does not: a statement about behaviour. */
+  /** A statement about behaviour, which is true or false. */
   readonly name: string;
-  /** Where that is required: a clause of a standard, or a page of the documentation. */
+  /** The source of the requirement: a clause of a standard, or a page of the documentation. */
   readonly clause: string;
   readonly run: (target: Target) => Promise<Finding>;
 }
@@ -17,10 +17,10 @@ export interface Check {
 export const fault = (text: string): Finding => ({ fault: text });
 export const skipped = (why: string): Finding => ({ skipped: why });
 
-/** A requirement of an answer. Undefined where it holds, else what was seen. */
+/** A requirement of an answer. Returns undefined if the answer meets it, and otherwise the observed behaviour. */
 export type Requirement<Subject = Answer> = (seen: Subject) => string | undefined;
 
-/** The first requirement that does not hold decides. */
+/** Returns the first requirement that is not met. */
 export function judge<Subject>(seen: Subject, requirements: readonly Requirement<Subject>[]): Finding {
   for (const requirement of requirements) {
     const text = requirement(seen);
@@ -60,7 +60,7 @@ const ErrorBody = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string(), request_id: z.string() }),
 });
 
-/** A refusal in the shape of this API: status, code, a request id in body and header, and not to be stored. */
+/** A refusal in the format of this API: status, code, the same request id in body and header, and `no-store`. */
 export const refusal = (wantedStatus: number, code: string): readonly Requirement[] => [
   status(wantedStatus),
   body(ErrorBody),
@@ -74,7 +74,7 @@ export const refusal = (wantedStatus: number, code: string): readonly Requiremen
   isNotStored,
 ];
 
-/** A refusal in the shape of OAuth (RFC 6749 §5.2). */
+/** A refusal in the format of OAuth (RFC 6749 §5.2). */
 export const oauthError = (wantedStatus: number, error: string): readonly Requirement[] => [
   status(wantedStatus),
   body(z.looseObject({ error: z.literal(error) })),

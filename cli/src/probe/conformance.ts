@@ -29,9 +29,9 @@ export const CONFORMANCE = {
 export type Group = keyof typeof CONFORMANCE;
 export const CHECK_GROUPS = Object.keys(CONFORMANCE) as readonly Group[];
 
-/** As long as a ticket may live, so that the good one outlasts the run. */
+/** The longest lifetime of a ticket, so that the good ticket is valid for the whole run. */
 const LIFE_SECONDS = 300;
-/** Checks at once. Below the sockets that a principal may have on an instance. */
+/** Checks that run at once. Less than the sockets that a principal may have on an instance. */
 const AT_ONCE = 4;
 
 const verdictOf = (found: Finding): 'ok' | 'fault' | 'skipped' =>
@@ -40,8 +40,8 @@ const textOf = (found: Finding): string =>
   found === undefined ? '' : 'fault' in found ? found.fault : found.skipped;
 
 /**
- * `agent-ticket probe --conformance`: tries what the documentation requires of a broker and its gate, and reports each
- * check. 1 where one does not hold. Leaves tickets' events, ended sessions and revocations of its own tickets behind.
+ * `agent-ticket probe --conformance`: checks the requirements of the documentation on a broker and its gate, and reports
+ * each check. Resolves to 1 if a check fails. Leaves events of tickets, ended sessions, and revocations of its own tickets.
  *
  * @param groups empty: all.
  */
@@ -87,7 +87,7 @@ function tried(check: Check, target: Target): Promise<Finding> {
   return found;
 }
 
-/** Runs some checks at a time, and answers them in their order. */
+/** Runs several checks at a time, and yields the results in the order of the checks. */
 async function* inOrder(
   checks: readonly Check[],
   target: Target,

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { asking, body, type Check, header, judge, type Requirement, refusal, status } from './check.ts';
 import type { Answer, Target } from './target.ts';
 
-/** Key sets, metadata and health: what anybody may read. */
+/** Key sets, metadata and health: documents that need no credential. */
 
 const KEYS = '/.well-known/jwks.json';
 const AUDIT_KEYS = '/.well-known/audit-jwks.json';
@@ -48,7 +48,7 @@ const Metadata = z.looseObject({
 });
 
 export const DOCUMENTS: readonly Check[] = [
-  asking('the key set is JSON with a key to verify by', 'RFC 7517 §5', ({ ask }) => ask(KEYS), [
+  asking('the key set is JSON with a usable key', 'RFC 7517 §5', ({ ask }) => ask(KEYS), [
     status(200),
     header('content-type', /^application\/(json|jwk-set\+json)/),
     body(KeySet),
@@ -57,7 +57,7 @@ export const DOCUMENTS: readonly Check[] = [
     body(KeySet),
     everyKey('a key has a private member', (key) => PRIVATE.every((name) => !(name in key))),
   ]),
-  asking('every key has an algorithm of its own', 'RFC 8725 §3.1', ({ ask }) => ask(KEYS), [
+  asking('every key names its algorithm', 'RFC 8725 §3.1', ({ ask }) => ask(KEYS), [
     body(KeySet),
     everyKey('type and algorithm of a key differ', ({ kty, alg }) => (kty === 'EC') === (alg === 'ES256')),
   ]),

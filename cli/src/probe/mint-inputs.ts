@@ -2,7 +2,7 @@ import { BODY_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
 import { asking, type Check, header, refusal, status } from './check.ts';
 import { postTicket } from './target.ts';
 
-/** What `POST /tickets` refuses: each request has one fault. */
+/** Requests that `POST /tickets` must refuse. Each request has one fault. */
 
 const CALLERS = 'HTTP for callers';
 const HTTP = 'HTTP of the broker';
@@ -27,22 +27,22 @@ export const MINT_INPUTS: readonly Check[] = [
     ['an instance that is a path', '..'],
     ['an instance with a space', 'a b'],
     ['an instance of 129 characters', 'a'.repeat(129)],
-    ['an instance in other letters', 'naïve'],
+    ['an instance outside of ASCII', 'naïve'],
     ['the instance sub', 'sub'],
     ['an instance that is a list', ['main']],
   ].map(([what, instance]) => invalid(String(what), { instance })),
-  invalid('an agent that is no slug', { agent: 'No Slug' }),
+  invalid('an agent that is not a slug', { agent: 'No Slug' }),
   invalid('a missing agent', { agent: undefined }),
-  invalid('a scope that is none', { scope: 'everything' }),
-  invalid('a transport that is none', { transport: 'carrier-pigeon' }),
-  invalid('a member that nobody knows', { admin: true }),
+  invalid('an invalid scope', { scope: 'everything' }),
+  invalid('an unknown transport', { transport: 'carrier-pigeon' }),
+  invalid('an unknown member', { admin: true }),
   invalid('a role in the request', { role: 'owner' }),
-  invalid('a member that comes twice', '{"agent":"a","agent":"b"}', HTTP),
-  invalid('a body that is no JSON', '{"agent":', HTTP),
-  invalid('a list in the place of a body', '[]', HTTP),
+  invalid('a duplicate member', '{"agent":"a","agent":"b"}', HTTP),
+  invalid('a body that is not JSON', '{"agent":', HTTP),
+  invalid('a list instead of an object', '[]', HTTP),
   invalid('an empty body', '', HTTP),
   asking(
-    'a body that is no UTF-8 is refused',
+    'a body that is not UTF-8 is refused',
     HTTP,
     (target) => postTicket(target, new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d])),
     [status(400, 415)],
@@ -68,12 +68,12 @@ export const MINT_INPUTS: readonly Check[] = [
     refusal(413, 'PAYLOAD_TOO_LARGE'),
   ),
   asking(
-    'a query parameter that nobody knows is refused',
+    'an unknown parameter of the query is refused',
     HTTP,
     (target) => postTicket(target, {}, {}, '/tickets?agent=counter'),
     refusal(400, 'BAD_REQUEST'),
   ),
-  asking('tickets cannot be read', 'RFC 9110 §15.5.6', ({ ask, own }) => ask('/tickets', { headers: own }), [
+  asking('a GET is refused', 'RFC 9110 §15.5.6', ({ ask, own }) => ask('/tickets', { headers: own }), [
     ...refusal(405, 'METHOD_NOT_ALLOWED'),
     header('allow', /\bPOST\b/),
   ]),

@@ -18,7 +18,7 @@ import {
 } from './check.ts';
 import { postTicket, type Target } from './target.ts';
 
-/** `POST /tickets`: its answer, and the ticket itself. */
+/** The answer of `POST /tickets`, and the ticket in it. */
 
 const CALLERS = 'HTTP for callers';
 
@@ -71,7 +71,7 @@ export const MINT: readonly Check[] = [
     },
   },
   {
-    name: 'the header of a ticket has type, key and algorithm, and no more',
+    name: 'the header of a ticket has only type, key id and algorithm',
     clause: 'The ticket',
     run: async ({ good }) => {
       const head = z.strictObject({
@@ -83,7 +83,7 @@ export const MINT: readonly Check[] = [
     },
   },
   {
-    name: 'the signature of a ticket verifies by the published key',
+    name: 'the published key verifies the signature of a ticket',
     clause: 'RFC 7515 §5.2',
     run: async ({ good }) => {
       const { alg = 'ES256' } = good.published;
@@ -93,7 +93,7 @@ export const MINT: readonly Check[] = [
       return verified === undefined ? fault('it does not') : undefined;
     },
   },
-  claiming('the claims of a ticket are those of the page, and no others', 'The ticket', () => true),
+  claiming('a ticket has exactly the documented claims', 'The ticket', () => true),
   claiming(
     'the issuer of a ticket is the broker',
     'RFC 7519 §4.1.1',
@@ -136,7 +136,7 @@ export const MINT: readonly Check[] = [
     },
   },
   {
-    name: 'no scope beyond the role is given',
+    name: 'a scope beyond the role is refused',
     clause: 'RFC 6749 §3.3',
     run: async (target) => {
       const beyond = ['agent:state:write', 'agent:rpc:*', 'agent:tool:*'].find(
@@ -185,12 +185,12 @@ export const MINT: readonly Check[] = [
     refusal(400, 'BAD_REQUEST'),
   ),
   asking(
-    'the decision can be asked for without a ticket',
+    'a caller can ask for the decision without a ticket',
     CALLERS,
     (target) => postTicket(target, {}, {}, '/explain'),
     [status(200), body(z.looseObject({ allowed: z.literal(true) }))],
   ),
-  asking('own sessions are a list', CALLERS, ({ ask, own }) => ask('/sessions', { headers: own }), [
+  asking('callers list their sessions', CALLERS, ({ ask, own }) => ask('/sessions', { headers: own }), [
     status(200),
     isNotStored,
     body(z.looseObject({ items: z.array(z.unknown()), next_cursor: z.string().nullable() })),

@@ -16,14 +16,14 @@ import {
 } from './check.ts';
 import type { Answer, Request, Target } from './target.ts';
 
-/** Requests to the gate that open no socket, pages of other origins, and commands of nobody. */
+/** Requests to the gate that open no socket, pages of other origins, and commands without a valid signature. */
 
 const FRAMES = 'Frames and plain requests';
 const GATE = 'The agent worker';
 
 const bearer = (ticket: string) => ({ authorization: `Bearer ${ticket}` });
 
-/** A request to the instance with the good ticket, which it does not use up. */
+/** A request to the instance with the good ticket. It does not use up the ticket. */
 const get = (target: Target, request: Request = {}, more = ''): Promise<Answer> =>
   target.ask(`${target.httpUrl}${more}`, {
     ...request,
@@ -32,7 +32,7 @@ const get = (target: Target, request: Request = {}, more = ''): Promise<Answer> 
 
 const sibling = ({ httpUrl }: Target, place: string): string => httpUrl.replace(/[^/]+\/[^/]+$/, place);
 
-/** The gate let it through: whatever the agent answers, it is none of these. */
+/** Whether the gate forwarded the request. The agent may give any answer, but not one of these refusals. */
 const reachesAgent = (answer: Answer): string | undefined =>
   [401, 403, 405, 413, 429, 503].includes(answer.status) ? `was refused with ${answer.status}` : undefined;
 
@@ -58,7 +58,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     header('x-content-type-options', /nosniff/),
   ]),
   {
-    name: 'plain requests do not use the ticket up',
+    name: 'plain requests do not use up the ticket',
     clause: FRAMES,
     run: async (target) => {
       const { ticket } = await target.mint();
@@ -74,7 +74,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     const [head, payload, signature] = partsOf(good.httpTicket);
     return bearer(`${head}.${payload}.${flipped(signature)}`);
   }),
-  refusedWithout('a service token of the broker is no ticket', () => MADE_UP),
+  refusedWithout('a service token of the broker is not a ticket', () => MADE_UP),
   asking(
     'a ticket in the query is not read',
     'RFC 9700 §4.3.2',
@@ -96,7 +96,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     ['a sub-agent that is not listed is not found', 'AGENT/INSTANCE/sub/probe/child', 404, 'NOT_FOUND'],
     ['an escaped sub-agent is not found', 'AGENT/INSTANCE/%73ub/probe/child', 404, 'NOT_FOUND'],
     ['an instance with an escaped slash is refused', 'AGENT/a%2fb', 400, 'BAD_REQUEST'],
-    ['an instance with a null is refused', 'AGENT/a%00', 400, 'BAD_REQUEST'],
+    ['an instance with a NUL is refused', 'AGENT/a%00', 400, 'BAD_REQUEST'],
     ['an instance with an escaped letter is refused', 'AGENT/%61', 400, 'BAD_REQUEST'],
     ['an instance that is too long is refused', `AGENT/${'a'.repeat(129)}`, 400, 'BAD_REQUEST'],
     ['an agent in capitals is not found', 'AGENT!/INSTANCE', 404, 'NOT_FOUND'],
@@ -146,7 +146,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     [...refusal(405, 'METHOD_NOT_ALLOWED'), header('allow', /\bGET\b/)],
   ),
   asking(
-    'a ticket for sockets is no longer one for requests when it was revoked',
+    'a ticket for sockets opens no plain request after it was revoked',
     'RFC 7009 §2',
     async (target) => {
       const { ticket } = await target.mint();
@@ -163,7 +163,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     refusal(403, 'FORBIDDEN'),
   ),
   {
-    name: 'a ticket is over with the session that it opened',
+    name: 'a ticket is refused after the end of its session',
     clause: FRAMES,
     run: async (target) => {
       const { ticket } = await target.mint();
@@ -175,7 +175,7 @@ export const PLAIN_REQUESTS: readonly Check[] = [
     },
   },
   asking(
-    'metadata of a protected resource name it, or are not there',
+    'the metadata of a protected resource are served, or do not exist',
     'RFC 9728 §3.3',
     ({ ask, httpUrl }) => {
       const { origin, pathname } = new URL(httpUrl);
@@ -239,24 +239,24 @@ const control = ({ httpUrl }: Target): string => `${new URL(httpUrl).origin}/con
 
 export const CONTROL: readonly Check[] = [
   asking(
-    'a command of nobody is refused',
+    'a command without a signature is refused',
     GATE,
     (target) => target.ask(control(target), { method: 'POST' }),
     refusal(401, 'UNAUTHORIZED'),
   ),
   asking(
-    'a ticket is no command',
+    'a ticket is not accepted as a command',
     'RFC 8725 §3.12',
     (target) => target.ask(control(target), { method: 'POST', headers: bearer(target.good.ticket) }),
     refusal(401, 'UNAUTHORIZED'),
   ),
   asking(
-    'a service token of the broker is no command',
+    'a service token is not accepted as a command',
     'RFC 8725 §3.12',
     (target) => target.ask(control(target), { method: 'POST', headers: MADE_UP }),
     refusal(401, 'UNAUTHORIZED'),
   ),
-  asking('commands are not read', 'RFC 9110 §15.5.6', (target) => target.ask(control(target)), [
+  asking('a GET is refused', 'RFC 9110 §15.5.6', (target) => target.ask(control(target)), [
     ...refusal(405, 'METHOD_NOT_ALLOWED'),
     header('allow', /\bPOST\b/),
   ]),

@@ -7,12 +7,13 @@ import { admitted, closedWith, type Requirement } from './check.ts';
 import type { Seen } from './socket.ts';
 import { type Asked, findTarget } from './target.ts';
 
-/** Long enough for every row. */
+/** Long enough for all checks. */
 const TICKET_SECONDS = 120;
 
 /**
- * `agent-ticket probe`: a deployment admits one good ticket, once, and refuses every bad one with its close. 1 where it does
- * not. Opens one session on the instance. Does NOT try an expired ticket: `--conformance` waits until one expires.
+ * `agent-ticket probe`: checks that a deployment admits a good ticket once, and refuses every bad ticket with the right
+ * close. Resolves to 1 if it does not. Opens one session on the instance. Does NOT try an expired ticket: `--conformance`
+ * waits until a ticket expires.
  */
 export async function probe(options: Asked & Common, terminal: Terminal): Promise<ExitCode> {
   const { good, show } = await findTarget(options, TICKET_SECONDS, terminal);

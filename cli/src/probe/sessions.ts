@@ -8,7 +8,7 @@ import type { Target } from './target.ts';
 
 const FRAMES = 'Frames and plain requests';
 
-/** A check on a socket of its own, with a ticket of these members. */
+/** A check on a new socket. The request for its ticket has these members. */
 const inSession = (
   name: string,
   clause: string,
@@ -30,7 +30,7 @@ const inSession = (
   },
 });
 
-/** Connects and no more. */
+/** The right to connect, and no other right. */
 const LEAST = { scope: 'agent:connect' };
 
 async function refusedFrame(
@@ -64,7 +64,7 @@ const notRenewed = (name: string, ticketOf: (target: Target) => string | Promise
   });
 
 const Sessions = z.object({ items: z.array(z.object({ id: z.string(), jti: z.string() })) });
-/** An opened session is in the record database within half a second, where that is up. */
+/** The record database normally has an opened session within half a second. */
 const TRIES = 20;
 const TRY_MS = 500;
 
@@ -120,7 +120,7 @@ export const SESSIONS: readonly Check[] = [
     ['a text', 'probe'],
     ['bytes', new Uint8Array([0, 1, 2])],
     ['a list', []],
-    ['a type that is no text', { type: { toString: 1 } }],
+    ['a type that is not text', { type: { toString: 1 } }],
     ['a type in capitals', { type: 'RPC', id: 'probe', method: 'probe', args: [] }],
   ].map(([what, frame = '']) =>
     inSession(`denied without its scope: ${String(what)}`, FRAMES, LEAST, (socket) =>
@@ -160,7 +160,7 @@ export const SESSIONS: readonly Check[] = [
     },
   ),
   inSession(
-    'its principal finds a session, and ends it',
+    'a principal finds its own session, and ends it',
     'HTTP for callers',
     {},
     async (socket, target, jti) => {

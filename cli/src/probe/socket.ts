@@ -2,18 +2,18 @@ import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import * as z from 'zod';
 import type { Terminal } from '../command.ts';
 
-/** What a client presents to open a socket. */
+/** The address, protocols and headers that a client presents to open a socket. */
 export interface Presentation {
   readonly url: string;
   readonly protocols: readonly string[];
-  /** Those that a browser's script may not choose, such as `Origin`. */
+  /** Headers that a script in a browser cannot set, such as `Origin`. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The outcome of an attempt to open a socket. */
 export interface Seen {
   readonly admitted: boolean;
-  /** Of a refusal: the close code and its reason. Undefined where there was no WebSocket at all. */
+  /** The close code and the reason of a refusal. Undefined: there was no WebSocket at all. */
   readonly code?: number;
   readonly reason?: string;
   /** The subprotocol and the extensions that the answer names; empty: none. */
@@ -22,9 +22,9 @@ export interface Seen {
   readonly text: string;
 }
 
-/** A socket that was not closed until then was admitted. A refusal closes at once. */
+/** A socket that is still open after this time was admitted, because a refusal closes at once. */
 const ADMITTED_MS = 5_000;
-/** A frame that does not come until then does not come. */
+/** After this time, a check assumes that a frame will not come. */
 const FRAME_MS = 15_000;
 /** The client's own close event waits until the connection ends, which servers delay by some seconds. */
 const CLOSE_MS = 30_000;
@@ -37,22 +37,22 @@ export interface Closed {
 const Frame = z.record(z.string(), z.unknown());
 export type Frame = z.infer<typeof Frame>;
 
-/** An open socket, with every frame from the first on. */
+/** An open socket, with all frames that it received. */
 export interface Socket {
   readonly frames: readonly Frame[];
-  /** Whether there is a WebSocket. A refused one is open for a moment, too. */
+  /** Whether there is a WebSocket. A refused socket is also open for a moment. */
   opened(): Promise<boolean | undefined>;
-  /** Answers once it is admitted or refused. */
+  /** Resolves when the socket is admitted or refused. */
   seen(): Promise<Seen>;
   send(frame: string | Uint8Array<ArrayBuffer> | object): void;
-  /** The first frame, seen or to come, that is like this; undefined where none comes. */
+  /** The first matching frame, received or still to come. Undefined: no such frame comes. */
   find(isWanted: (frame: Frame) => boolean): Promise<Frame | undefined>;
-  /** Undefined where it stays open. */
+  /** Undefined: the socket stays open. */
   closed(): Promise<Closed | undefined>;
   close(code?: number): void;
 }
 
-/** Opens a socket, which its caller closes. */
+/** Opens a socket. The caller must close it. */
 export function open(
   { url, protocols, headers }: Presentation,
   terminal: Pick<Terminal, 'openSocket' | 'wait'>,
@@ -124,7 +124,7 @@ export const ofType =
   (frame: Frame): boolean =>
     frame.type === type;
 
-/** Whether a session answers a ping: after all frames that were sent before it. */
+/** Whether a session answers a ping. The pong comes after the answers to all earlier frames. */
 export async function isOpen(socket: Socket): Promise<boolean> {
   const before = socket.frames.length;
   socket.send({ type: 'ticket.ping' });
@@ -136,7 +136,7 @@ export async function isOpen(socket: Socket): Promise<boolean> {
 
 const noNull = <Value>(value: Value | null | undefined): Value | undefined => value ?? undefined;
 
-/** Opens a socket, notes whether it is admitted, and closes it. */
+/** Opens a socket, reports whether the socket is admitted, and closes it. */
 export async function show(
   presentation: Presentation,
   terminal: Pick<Terminal, 'openSocket' | 'wait'>,

@@ -14,14 +14,14 @@ export interface Asked {
   readonly profile?: string | undefined;
 }
 
-/** What a run has written into the deployment, beside the log. */
+/** The data that a run has written into the deployment, besides the log. */
 export interface Written {
   tickets: number;
   sessions: number;
   revocations: number;
 }
 
-/** A request, without the credential unless `own` says so. */
+/** A request. It has the credential only with the headers of `own`. */
 export interface Request {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -33,7 +33,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** Undefined where the text is no JSON. */
+  /** Undefined: the text is not JSON. */
   readonly body: unknown;
 }
 
@@ -54,32 +54,32 @@ const Minted: z.ZodType<Minted> = z.object({
 });
 const KeySet = z.object({ keys: z.array(z.looseObject({ kid: z.string(), kty: z.string() })) });
 
-/** A deployment, the credential to try it with, and one good ticket that no check uses up. */
+/** A deployment, the credential for the checks, and one good ticket that no check uses up. */
 export interface Target {
   readonly broker: string;
   /** Headers of the credential. */
   readonly own: Readonly<Record<string, string>>;
-  /** Undefined where the credential is no service token. */
+  /** Undefined: the credential is not a service token. */
   readonly client: { readonly id: string; readonly secret: string } | undefined;
   readonly good: Good;
   readonly scope: readonly string[];
-  /** Of the instance, for plain requests. */
+  /** Address of the instance, for plain requests. */
   readonly httpUrl: string;
   readonly written: Written;
   readonly now: () => number;
   readonly wait: (ms: number) => Promise<void>;
   readonly randomName: () => string;
-  /** Of the broker by a path, or of any address. Waits where the limit of the caller asks for it. */
+  /** Sends a request to a path of the broker, or to a whole address. Waits if the limit of the caller is reached. */
   readonly ask: (address: string, request?: Request) => Promise<Answer>;
   readonly mint: (members?: object) => Promise<Minted>;
   readonly show: (presentation: Presentation) => Promise<Seen>;
-  /** A session, or what refused it. Its caller closes it. */
+  /** Opens a session, or returns the refusal. The caller must close the socket. */
   readonly open: (
     presentation: Presentation,
   ) => Promise<{ readonly socket: Socket } | { readonly refused: string }>;
 }
 
-/** Finds the deployment by the credential's own broker, and mints the good tickets. */
+/** Finds the deployment by the broker of the credential, and mints the good tickets. */
 export async function findTarget(asked: Asked, life: number, terminal: Terminal): Promise<Target> {
   const access = await findAccess(asked.profile, terminal);
   const own = await authorization(access);
@@ -128,7 +128,8 @@ export async function findTarget(asked: Asked, life: number, terminal: Terminal)
     },
     async open(presentation) {
       const socket = open(presentation, terminal);
-      // A refused socket closes at once, and answers nothing. One that may not read is silent without a question.
+      // A refused socket closes at once and answers nothing. A client without the right to read gets no frame before a
+      // ping.
       if ((await socket.opened()) === true && (await isOpen(socket))) {
         written.sessions += 1;
         return { socket };
@@ -139,12 +140,12 @@ export async function findTarget(asked: Asked, life: number, terminal: Terminal)
   };
 }
 
-/** Longer than any limit's window but that of instance names. */
+/** Longer than the window of every limit, except the limit of instance names. */
 const PATIENCE_S = 61;
 
 /**
- * A 429 whose wait is short is no answer to the question: the kit asks more than a person does. Throws where the credential
- * would go to another address than the broker's: a ticket names the agent worker, and anybody may run that.
+ * Retries after a 429 with a short wait, because the kit sends more requests than a person would. Throws where the
+ * credential would go to another address than the broker's: a ticket names the agent worker, and anybody may run that.
  */
 const asker =
   ({ broker }: Access, own: Target['own'], terminal: Terminal): Target['ask'] =>
@@ -170,7 +171,7 @@ async function fetchOf(url: string, request: Request, terminal: Terminal): Promi
   try {
     return await terminal.fetch(url, request);
   } catch (error) {
-    // A fetch without a connection rejects with this class.
+    // A fetch rejects with this class if there is no connection.
     if (!(error instanceof TypeError)) throw error;
     throw new UsageError(
       `${url} does not answer. Check the address and the network, then repeat the command.`,
@@ -181,7 +182,7 @@ async function fetchOf(url: string, request: Request, terminal: Terminal): Promi
   }
 }
 
-/** The members of a request, changed in one place. A refusal makes no ticket. */
+/** Posts a request for a ticket, with some members changed. A refused request makes no ticket. */
 export const postTicket = (
   { ask, own, good }: Target,
   members: object | string | Uint8Array<ArrayBuffer>,
@@ -199,7 +200,7 @@ export const postTicket = (
 
 export type Form = Readonly<Record<string, string>> | string[][];
 
-/** A form of OAuth, by the credential unless other headers are given. */
+/** Posts a form of OAuth. It has the credential unless other headers are given. */
 export const postForm = (
   { ask, own }: Target,
   address: string,

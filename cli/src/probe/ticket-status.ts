@@ -18,7 +18,7 @@ import { type Minted, postForm, type Target } from './target.ts';
 
 const NOBODY = {};
 
-/** What is asked about a token that the caller may not know: alike, whatever is wrong with it. */
+/** Invalid tokens. Introspection must give the same answer for each, so that it does not reveal the fault. */
 const UNKNOWN: readonly (readonly [string, (target: Target) => string])[] = [
   ['a text that is no ticket', () => 'probe'],
   [
@@ -31,7 +31,7 @@ const UNKNOWN: readonly (readonly [string, (target: Target) => string])[] = [
   ['a ticket of nobody', () => 'eyJhbGciOiJub25lIn0.e30.'],
 ];
 
-/** The gate knows a revocation at once where its feed is read, and within a second in any case. */
+/** The gate knows a revocation within a second. */
 const KNOWN_MS = 1_500;
 
 async function revoked(target: Target): Promise<Minted> {
@@ -70,7 +70,7 @@ export const TICKET_STATUS: readonly Check[] = [
     ),
   ),
   asking(
-    'nobody introspects without a credential',
+    'an introspection without a credential is refused',
     'RFC 7662 §2.1',
     (target) => postForm(target, '/introspect', { token: target.good.ticket }, NOBODY),
     [...oauthError(401, 'invalid_client'), header('www-authenticate', /Basic/)],
@@ -82,19 +82,19 @@ export const TICKET_STATUS: readonly Check[] = [
     oauthError(400, 'invalid_request'),
   ),
   asking(
-    'introspection takes no GET',
+    'an introspection by GET is refused',
     'RFC 7662 §2.1',
     ({ ask, own }) => ask('/introspect', { headers: own }),
     [status(405)],
   ),
   asking(
-    'the revocation of a text that is no ticket is answered as any other',
+    'the revocation of a text that is no ticket gets the answer of any other',
     'RFC 7009 §2.2',
     (target) => postForm(target, '/revoke', { token: 'probe' }),
     [status(200), ({ text }) => (text === '' ? undefined : 'it has a body')],
   ),
   asking(
-    'nobody revokes without a credential',
+    'a revocation without a credential is refused',
     'RFC 7009 §2.1',
     (target) => postForm(target, '/revoke', { token: target.good.ticket }, NOBODY),
     oauthError(401, 'invalid_client'),

@@ -13,14 +13,14 @@ import {
 } from './check.ts';
 import { type Form, postForm, type Target } from './target.ts';
 
-/** `POST /token`, by a service token as the client. */
+/** `POST /token` with a service token as the client. */
 
 const TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 const NOBODY = {};
 
-/** Only a service token is a client of OAuth here. */
+/** Only a service token can be an OAuth client here. */
 const byClient = (check: Check): Check => ({
   ...check,
   run: (target): Promise<Finding> =>
@@ -88,7 +88,7 @@ export const TOKEN_ENDPOINT: readonly Check[] = [
     'invalid_target',
   ),
   granting(
-    'a second spelling of the resource is refused',
+    'another spelling of the resource is refused',
     'RFC 8707 §2',
     (target) => grant(target, { resource: `${target.httpUrl}/../${target.good.instance}` }),
     'invalid_target',
@@ -106,7 +106,7 @@ export const TOKEN_ENDPOINT: readonly Check[] = [
     'invalid_target',
   ),
   granting(
-    'a parameter that comes twice is refused',
+    'a duplicate parameter of the form is refused',
     'RFC 6749 §3.2',
     (target) => [...Object.entries(grant(target)), ['scope', 'agent:connect'], ['scope', 'agent:connect']],
     'invalid_request',
@@ -130,7 +130,7 @@ export const TOKEN_ENDPOINT: readonly Check[] = [
     'invalid_scope',
   ),
   granting(
-    'a requested type that is no JWT is refused',
+    'a requested type other than JWT is refused',
     'RFC 8693 §2.2.2',
     (target) => grant(target, { requested_token_type: 'urn:ietf:params:oauth:token-type:saml2' }),
     'invalid_request',
@@ -160,7 +160,7 @@ export const TOKEN_ENDPOINT: readonly Check[] = [
     'invalid_request',
   ),
   granting(
-    'a subject token that is none is refused',
+    'a subject token that is not valid is refused',
     'RFC 8693 §2.2.2',
     (target) => grant(target, { grant_type: EXCHANGE, subject_token: 'probe', subject_token_type: TYPE }),
     'invalid_request',
@@ -172,7 +172,7 @@ export const TOKEN_ENDPOINT: readonly Check[] = [
     'invalid_request',
   ),
   granting(
-    'a ticket is exchanged for no other ticket',
+    'a ticket cannot be exchanged for another ticket',
     'RFC 8725 §3.12',
     (target) =>
       grant(target, { grant_type: EXCHANGE, subject_token: target.good.ticket, subject_token_type: TYPE }),
@@ -180,7 +180,7 @@ export const TOKEN_ENDPOINT: readonly Check[] = [
   ),
   byClient(
     asking(
-      'the token endpoint takes forms alone',
+      'the token endpoint accepts only forms',
       'RFC 6749 §3.2',
       (target) =>
         target.ask('/token', {
@@ -191,7 +191,7 @@ export const TOKEN_ENDPOINT: readonly Check[] = [
       oauthError(400, 'invalid_request'),
     ),
   ),
-  asking('the token endpoint is no page', 'RFC 6749 §3.2', ({ ask }) => ask('/token'), [
+  asking('the token endpoint refuses GET', 'RFC 6749 §3.2', ({ ask }) => ask('/token'), [
     status(405),
     header('allow', /\bPOST\b/),
   ]),

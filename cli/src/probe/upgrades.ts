@@ -4,7 +4,7 @@ import { admitted, type Check, closedWith, fault, judge, opening, type Requireme
 import type { Presentation, Seen } from './socket.ts';
 import type { Target } from './target.ts';
 
-/** Sockets: the ways to deliver a ticket, its one use, its end, and every bad ticket. */
+/** Sockets: the deliveries of a ticket, its single use, its expiry, and every bad ticket. */
 
 const DELIVERIES: Readonly<Record<string, (good: Pick<Good, 'url'>, ticket: string) => Presentation>> = {
   'the query': ({ url }, ticket) => ({ url: `${url}?${QUERY_PARAMETER}=${ticket}`, protocols: [] }),
@@ -28,7 +28,7 @@ const answers =
   ({ protocol }) =>
     protocol === wanted ? undefined : `the answer names the subprotocol "${protocol}"`;
 
-/** Waits until its leeway is over, too. */
+/** A short lifetime, and the leeway of the gate. The check waits for the sum of both. */
 const SHORT_LIFE_S = 5;
 const LEEWAY_S = 5;
 
@@ -45,7 +45,7 @@ export const UPGRADES: readonly Check[] = [
     },
   })),
   {
-    name: 'of eight tries at once with one ticket one is admitted',
+    name: 'of eight concurrent tries with one ticket exactly one is admitted',
     clause: 'The agent worker, admission',
     run: async (target) => {
       const { ticket } = await target.mint();
@@ -55,7 +55,7 @@ export const UPGRADES: readonly Check[] = [
     },
   },
   {
-    name: 'an expired ticket is refused so that the client gets another one',
+    name: 'an expired ticket is refused with a code for a new ticket',
     clause: 'RFC 7519 §4.1.4',
     run: async (target) => {
       const { ticket } = await target.mint({ expires_in: SHORT_LIFE_S });
@@ -64,7 +64,7 @@ export const UPGRADES: readonly Check[] = [
     },
   },
   opening(
-    'the answer names the marker, and never the ticket',
+    'the answer names the subprotocol, and never the ticket',
     'RFC 6455 §4.2.2',
     (target) => fresh(target, (ticket) => [SUBPROTOCOL, ticket]),
     [admitted, answers(SUBPROTOCOL)],
@@ -90,7 +90,7 @@ export const REFUSALS: readonly Check[] = [
     ]),
   ),
   {
-    name: 'none of these has used the ticket up',
+    name: 'none of these tries has used the ticket',
     clause: 'The agent worker, admission',
     run: async (target) => {
       const { ticket } = await target.mint();

@@ -1,6 +1,6 @@
 /**
- * Counts what Cloudflare bills, where the runtime says it: rows by the `meta` of each answer of D1 and by the cursor of each
- * statement of an object, alarms that are set, and calls of objects. All objects of the local runtime share this module.
+ * Counts the units that Cloudflare bills, from the figures of the runtime: rows by the `meta` of each answer of D1 and by the
+ * cursor of each statement in an object, alarms, and calls to objects. All objects of the local runtime share this module.
  */
 
 export interface Counts {
@@ -8,7 +8,7 @@ export interface Counts {
 }
 
 const counts = new Map<string, number>();
-/** Cursors know their rows once they are read, so they are asked later. */
+/** A cursor has its count only after its rows were read, so the counts are read later. */
 const cursors: { readonly kind: string; readonly cursor: object }[] = [];
 const kinds = new WeakMap<object, string>();
 const patched = new WeakSet<object>();
@@ -22,7 +22,7 @@ const numberOf = (from: unknown, name: string): number => {
   return typeof value === 'number' ? value : 0;
 };
 
-/** Replaces a method of a prototype once, by one that is told the object and what the old one answered. */
+/** Replaces a method of a prototype once. The new method gets the object and the result of the old method. */
 function watch(object: object, name: string, seen: (self: object, answer: unknown) => void): void {
   const prototype: object = Object.getPrototypeOf(object);
   const method: unknown = Reflect.get(prototype, name);
@@ -38,7 +38,7 @@ function watch(object: object, name: string, seen: (self: object, answer: unknow
   Reflect.set(prototype, name, counting);
 }
 
-/** Counts rows of a D1 database, under a name. Every context of the runtime has a binding of its own. */
+/** Counts rows of a D1 database, under a name. Every context of the runtime has another binding object. */
 export function countDatabase(database: D1Database, name: string): void {
   const session = memberOf(database.prepare('SELECT 1'), 'dbSession');
   if (typeof session !== 'object' || session === null) throw new TypeError('the runtime has changed');

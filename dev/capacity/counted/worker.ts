@@ -9,7 +9,7 @@ import { defineAgents } from '@agent-ticket/shared/registry.ts';
 import { Agent, callable, routeAgentRequest } from 'agents';
 import { count, countDatabase, countObject, readCounts } from './counters.ts';
 
-/** Broker, gate, a counter and a bare counter in one worker, in which everything that is billed is counted. */
+/** Broker, gate, a counter and a bare counter in one worker. The worker counts all units that Cloudflare bills. */
 
 interface Env {
   readonly CONTROL: D1Database;
@@ -33,7 +33,7 @@ function countDatabases({ CONTROL, RECORD }: Pick<Env, 'CONTROL' | 'RECORD'>): v
   countDatabase(RECORD, 'record');
 }
 
-/** A number that everybody shares, with a call of the least work. */
+/** An agent with a shared number, and a method that does almost no work. */
 abstract class SharedNumber extends Agent<Cloudflare.Env, { count: number }> {
   override initialState = { count: 0 };
   override onMessage(): void {}
@@ -100,7 +100,7 @@ export class Backlog extends broker.Backlog {}
 const BATCHES = 10;
 const PORTION = 500;
 
-/** How long the record database takes for an event, in ms, by batches of the most that a recorder sends. */
+/** The time of the record database for an event, in ms, in batches of the largest size that a recorder sends. */
 async function timeWrites({ RECORD }: Pick<Env, 'RECORD'>): Promise<number> {
   const record = openRecord(RECORD);
   const now = Date.now();
@@ -125,7 +125,7 @@ export default {
     const { pathname } = new URL(request.url);
     if (pathname === '/counts') return Response.json(readCounts());
     if (pathname === '/writes') return Response.json(await timeWrites(env));
-    // No agent of the registry, and so no route of the gate.
+    // This agent is not in the registry, so the gate has no route to it.
     if (pathname.startsWith('/agents/bare/'))
       return (await routeAgentRequest(request, env)) ?? new Response(null, { status: 404 });
     return broker.answer(request, env) ?? gate(request, env) ?? new Response(null, { status: 404 });

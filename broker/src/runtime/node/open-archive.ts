@@ -3,12 +3,12 @@ import { join, resolve } from 'node:path';
 import type { ArchiveStore } from '../../audit/archive-store.ts';
 import { type S3Place, s3Archive } from '../../audit/s3-archive.ts';
 
-/** Where the archive is: a folder, or a server with the API of S3. */
+/** The place of the archive: a folder, or a server with the S3 API. */
 export type ArchivePlace = { readonly folder: string } | S3Place;
 
 /**
- * The archive of a broker on Node. Throws an `Error` that names the setting where a folder cannot be made or written. A
- * server is first asked when there is something to move.
+ * The archive of a broker on Node. If a folder cannot be made or written, throws an `Error` that names the setting. Sends
+ * a server no request before there is a segment to move.
  */
 export async function openArchive(place: ArchivePlace): Promise<ArchiveStore> {
   if (!('folder' in place)) return s3Archive(place, (url, init) => fetch(url, init));
@@ -22,13 +22,13 @@ export async function openArchive(place: ArchivePlace): Promise<ArchiveStore> {
 
 const PARTIAL = /^\..*\.partial$/;
 
-/** Files of a folder that the owner of the process alone may read. */
+/** Files of a folder that only the owner of the process may read. */
 async function folderArchive(folder: string): Promise<ArchiveStore> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  // Of a process that was killed. One of a process that runs beside this one fails, and is written again.
+  // Files of a process that was killed. A write of another running process then fails, and that process repeats it.
   for (const name of await readdir(folder))
     if (PARTIAL.test(name)) await rm(join(folder, name), { force: true });
-  // A folder that can only be read must be known now.
+  // A read-only folder must fail at the start, and not at the first segment.
   await replaceFile(folder, '.writable', new Uint8Array());
   await rm(join(folder, '.writable'));
   return {
@@ -48,7 +48,7 @@ async function folderArchive(folder: string): Promise<ArchiveStore> {
   };
 }
 
-/** A file to read; `undefined` where there is none. */
+/** A file to read. `undefined`: there is no such file. */
 async function openThere(path: string): Promise<FileHandle | undefined> {
   try {
     return await open(path, 'r');
@@ -71,7 +71,7 @@ const contentOf = (file: FileHandle): ReadableStream<Uint8Array> =>
     cancel: () => file.close(),
   });
 
-/** The file is there as a whole or not at all, whenever the process or the machine stops. */
+/** Writes a file so that it exists completely or not at all, at whatever moment the process or the machine stops. */
 async function replaceFile(folder: string, name: string, content: Uint8Array): Promise<void> {
   const partial = join(folder, `.${name}.${crypto.randomUUID()}.partial`);
   const file = await open(partial, 'w', 0o600);
@@ -85,7 +85,7 @@ async function replaceFile(folder: string, name: string, content: Uint8Array): P
   await syncFolder(folder);
 }
 
-/** A name in a folder is durable when the folder is. */
+/** A name in a folder is durable only after the folder was synchronised. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
