@@ -323,6 +323,8 @@ describe('the log has the same security events as at POST /tickets,', () => {
         principal: `token:${client.id}`,
         tier: 'pro',
         auth_method: 'service-token',
+        trace_id: expect.stringMatching(/^[0-9a-f]{32}$/),
+        span_id: expect.stringMatching(/^[0-9a-f]{16}$/),
       },
     ]);
   });
