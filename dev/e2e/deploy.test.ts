@@ -1,5 +1,6 @@
 import { FIRST_RUN, start, WORDS } from 'agent-ticket/test/deployed-project.ts';
 import { expect, inject, it } from 'vitest';
+import { PromptSocket } from './prompt-socket.ts';
 
 /** A deployment into a stand-in of an account, at whose addresses the stack answers: its checks are those of real workers. */
 
@@ -13,7 +14,8 @@ async function startAtStack() {
       const url = asked.url.replace(ADDRESSES.broker, broker).replace(ADDRESSES.agents, agentWorker);
       return fetch(new Request(url, asked), { redirect: 'manual' });
     },
-    openSocket: (url, protocols) => new WebSocket(url, [...protocols]),
+    openSocket: (url, protocols, headers = {}) =>
+      new PromptSocket(url, { protocols: [...protocols], headers }),
     wait: (ms, until) =>
       new Promise((done) => {
         const timer = setTimeout(done, ms);
