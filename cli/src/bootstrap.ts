@@ -1,3 +1,4 @@
+import { hex } from '@agent-ticket/shared/hex.ts';
 import { PERMISSIONS } from '@agent-ticket/broker/src/credentials/permissions.ts';
 import { digestSecret, makeSecret, makeTokenId } from '@agent-ticket/broker/src/credentials/secret.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
@@ -176,6 +177,6 @@ function uuid(random: Uint8Array): string {
   const bytes = random.map((byte, index) =>
     index === 6 ? (byte & 0x0f) | 0x40 : index === 8 ? (byte & 0x3f) | 0x80 : byte,
   );
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+  const text = hex(bytes);
+  return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join('-');
 }

@@ -1,18 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { createHeap } from './heap.ts';
+import { createRandom } from '@agent-ticket/shared/test/random.ts';
+import { createHeap } from '../heap.ts';
 import { dropOf, partsOf, readCosts, timesOf } from './model.ts';
 import { costRows, daysUntilFull, EVENTS, of, rateFor, rowsOf } from './prices.ts';
-import { type Deployment, seeded, simulateDrop } from './simulate.ts';
+import { type Deployment, simulateDrop } from './simulate.ts';
 
 const costs = readCosts();
 
 it('events come in the order of their times, and those of one time as they were added', () => {
-  const random = seeded(7);
-  const heap = createHeap<number>();
-  const times = Array.from({ length: 2_000 }, () => Math.floor(random() * 50));
-  for (const [number, at] of times.entries()) heap.add(at, number);
+  const random = createRandom(7);
+  const heap = createHeap<[at: number, number: number]>(([a, m], [b, n]) => (a === b ? m < n : a < b));
+  const times = Array.from({ length: 2_000 }, () => random.below(50));
+  for (const [number, at] of times.entries()) heap.add([at, number]);
   const taken: [number, number][] = [];
-  for (let next = heap.take(); next !== undefined; next = heap.take()) taken.push([next.at, next.item]);
+  for (let next = heap.take(); next !== undefined; next = heap.take()) taken.push(next);
   const expected = times
     .map((at, number): [number, number] => [at, number])
     .sort(([a, m], [b, n]) => a - b || m - n);

@@ -1,6 +1,7 @@
 import { MAX_BATCH, MAX_WAITING, READ_DEADLINE_MS } from '@agent-ticket/broker/src/mint/coalesced-read.ts';
 import { type MintSchedule, scheduleFor } from '@agent-ticket/client/src/mint-schedule.ts';
-import { createHeap } from './heap.ts';
+import { createRandom } from '@agent-ticket/shared/test/random.ts';
+import { createHeap } from '../heap.ts';
 
 /**
  * Simulates a deploy that drops all sockets at once, event by event. Clients reconnect by their real schedule. Mints queue
@@ -52,15 +53,10 @@ const RETRY_AFTER_MS = 5_000;
 /** No client gives up. If clients are still waiting an hour after the drop, the model has a fault. */
 const END_MS = 3_600_000;
 
-/** Random numbers from 0 to below 1, the same for the same seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+interface Event {
+  readonly at: number;
+  readonly order: number;
+  readonly work: () => void;
 }
 
 interface Shard {
@@ -86,10 +82,12 @@ export function simulateDrop(deployment: Deployment): Recovery {
    * Sockets that one client stands for. Its work takes so many times as long, and so many times fewer clients may wait.
    */
   const weight = sockets / clients;
-  const random = seeded(seed);
-  const events = createHeap<() => void>();
-  let now = 0;
-  const after = (delay: number, work: () => void): void => events.add(now + delay, work);
+  const random = createRandom(seed).next;
+  // Events at the same time stay in the order in which they were added.
+  const events = createHeap<Event>((a, b) => (a.at === b.at ? a.order < b.order : a.at < b.at));
+  let [now, added] = [0, 0];
+  const after = (delay: number, work: () => void): void =>
+    events.add({ at: now + delay, order: added++, work });
 
   const run = ++runs;
   const schedules: MintSchedule[] = Array.from({ length: clients }, (_, client) =>
@@ -176,7 +174,7 @@ export function simulateDrop(deployment: Deployment): Recovery {
   }
   for (let next = events.take(); next !== undefined && next.at < END_MS; next = events.take()) {
     now = next.at;
-    next.item();
+    next.work();
   }
   if (openedAt.length < clients) throw new Error('not every client came back');
   const at = (share: number): number => (openedAt[Math.ceil(clients * share) - 1] ?? 0) / 1000;

@@ -1,3 +1,4 @@
+import { createRandom } from '@agent-ticket/shared/test/random.ts';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -64,17 +65,6 @@ async function ask(questions: readonly object[]): Promise<unknown[]> {
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));
-}
-
-/** A small random generator with a seed, so that a failing case can be repeated (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 const DETAILS = [
@@ -239,7 +229,7 @@ describe.skipIf(python === undefined)('the verifier in Python', () => {
 
   it.each(Object.entries(ALTERATIONS))('agrees on exports in which %s', async (what, alter) => {
     const cases = Array.from({ length: 120 }, (_, index) => {
-      const next = random(index + 1);
+      const { next } = createRandom(index + 1);
       const anchor = next() < 0.3 ? anyOf(log.checkpoints, next) : undefined;
       const lines = alter(log.lines, next);
       return { what: `${what}, seed ${index + 1}`, lines, ...(anchor === undefined ? {} : { anchor }) };
@@ -250,7 +240,7 @@ describe.skipIf(python === undefined)('the verifier in Python', () => {
   });
 
   it('writes the canonical form of RFC 8785, or refuses it, as ours does', async () => {
-    const next = random(7);
+    const { next } = createRandom(7);
     const view = new DataView(new ArrayBuffer(8));
     const doubles = Array.from({ length: 3_000 }, () => {
       view.setUint32(0, next() * 2 ** 32);

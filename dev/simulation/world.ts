@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 // The real function, because the simulation replaces the global one.
 import { setImmediate } from 'node:timers';
 import { createRandom } from '@agent-ticket/shared/test/random.ts';
+import { createHeap } from '../heap.ts';
 
 export type Random = ReturnType<typeof createRandom>;
 
@@ -68,7 +69,9 @@ export function createWorld(
 ) {
   const storage = new AsyncLocalStorage<Life>();
   const streams = new Map<string, Random>();
-  const heap: Task[] = [];
+  const tasks = createHeap<Task>((a, b) =>
+    a.at !== b.at ? a.at < b.at : a.tie !== b.tie ? a.tie < b.tie : a.order < b.order,
+  );
   const hash = createHash('sha256');
   const lines: string[] = [];
   const faults: Faults = { request: 0, answer: 0, slow: 0 };
@@ -104,39 +107,6 @@ export function createWorld(
     if (keepsTrace) lines.push(line);
   }
 
-  const isBefore = (a: Task, b: Task): boolean =>
-    a.at !== b.at ? a.at < b.at : a.tie !== b.tie ? a.tie < b.tie : a.order < b.order;
-
-  function push(task: Task): void {
-    let index = heap.push(task) - 1;
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      const above = heap[parent];
-      if (above === undefined || !isBefore(task, above)) break;
-      heap[index] = above;
-      index = parent;
-    }
-    heap[index] = task;
-  }
-
-  function pop(): Task | undefined {
-    const [first] = heap;
-    const last = heap.pop();
-    if (first === undefined || last === undefined || first === last) return first;
-    let index = 0;
-    for (;;) {
-      const left = 2 * index + 1;
-      const [a, b] = [heap[left], heap[left + 1]];
-      const child = b !== undefined && a !== undefined && isBefore(b, a) ? left + 1 : left;
-      const below = heap[child];
-      if (below === undefined || isBefore(last, below)) break;
-      heap[index] = below;
-      index = child;
-    }
-    heap[index] = last;
-    return first;
-  }
-
   /** Runs work of a life after so many ms. The seed decides the order of work at the same moment. */
   function later(
     ms: number,
@@ -148,7 +118,7 @@ export function createWorld(
     const tie = stream.below(1_000);
     order += 1;
     const task = { at: now + Math.max(0, ms), tie, order, life, label, run, isCancelled: false };
-    push(task);
+    tasks.add(task);
     return task;
   }
 
@@ -158,9 +128,9 @@ export function createWorld(
   /** Runs all tasks up to a moment, in ms from the start. */
   async function runUntil(end: number): Promise<void> {
     for (;;) {
-      const next = heap[0];
+      const next = tasks.first();
       if (next === undefined || next.at > START + end) break;
-      pop();
+      tasks.take();
       if (next.isCancelled || next.life.isOver) continue;
       now = Math.max(now, next.at);
       steps += 1;

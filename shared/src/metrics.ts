@@ -1,4 +1,4 @@
-import type { PointSink } from './security-events.ts';
+import { isPointSink, type PointSink } from './security-events.ts';
 
 /*
  * The series of broker and agent worker. Prometheus and Analytics Engine have the same names. Labels come from closed
@@ -147,12 +147,11 @@ export const measureNothing: Measure = () => {};
  * value.
  */
 export const measureByPoints = (points: PointSink | undefined): Measure =>
-  // An app may have a variable of that name.
-  typeof points?.writeDataPoint !== 'function'
-    ? measureNothing
-    : (name, labels = {}, value = 1) =>
+  isPointSink(points)
+    ? (name, labels = {}, value = 1) =>
         points.writeDataPoint({
           indexes: [name],
           blobs: [name, ...LABELS.map((label) => labels[label] ?? '')],
           doubles: [value],
-        });
+        })
+    : measureNothing;

@@ -26,13 +26,17 @@ export interface PointSink {
   writeDataPoint(point: DataPoint): void;
 }
 
+/** Whether a binding is a dataset: an app may have a variable of that name. */
+export const isPointSink = (binding: PointSink | undefined): binding is PointSink =>
+  typeof binding?.writeDataPoint === 'function';
+
 /** A log that also writes security events to Analytics Engine, where it is bound, so that they can be counted. */
 export const logWithPoints =
   (log: (event: Readonly<Record<string, unknown>>) => void, points: PointSink | undefined) =>
   (event: Readonly<Record<string, unknown>>): void => {
     log(event);
     const point = dataPointOf(event);
-    if (point !== undefined) points?.writeDataPoint(point);
+    if (point !== undefined && isPointSink(points)) points.writeDataPoint(point);
   };
 
 /** The point for a log line, or `undefined` for one that is no security event. Contains only values of the line. */

@@ -9,6 +9,8 @@ export function createRandom(seed: number) {
   };
   const below = (limit: number): number => Math.floor(next() * limit);
   return {
+    /** From 0 to below 1. */
+    next,
     below,
     chance: (probability: number): boolean => next() < probability,
     pick: <T>(items: readonly [T, ...T[]]): T => items[below(items.length)] ?? items[0],

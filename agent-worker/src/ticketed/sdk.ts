@@ -1,3 +1,4 @@
+import { hex } from '@agent-ticket/shared/hex.ts';
 import { nameRequest, requestFields } from '@agent-ticket/shared/trace-context.ts';
 import type { Ticketed } from './api.ts';
 
@@ -50,12 +51,13 @@ export async function askAgent(
   request: Request,
   requestId?: string,
 ): Promise<Response | undefined> {
-  const fields = requestId === undefined ? {} : requestFields(nameRequest(request.headers, requestId));
+  const fields = () =>
+    requestId === undefined ? {} : requestFields(nameRequest(request.headers, requestId));
   try {
     const answer = await agent.fetch(request);
     // The SDK answers an exception with its stack.
     if (answer.status >= 500) {
-      console.error(JSON.stringify({ event: 'agent_failed', status: answer.status, ...fields }));
+      console.error(JSON.stringify({ event: 'agent_failed', status: answer.status, ...fields() }));
       return undefined;
     }
     if (request.method !== 'HEAD') return answer;
@@ -63,7 +65,7 @@ export async function askAgent(
     await answer.body?.cancel();
     return new Response(null, answer);
   } catch (error) {
-    console.error(JSON.stringify({ ...failureLine(error), ...fields }));
+    console.error(JSON.stringify({ ...failureLine(error), ...fields() }));
     return undefined;
   }
 }
@@ -98,7 +100,7 @@ export async function principalTag(principal: string): Promise<string> {
   const known = principalTags.get(principal);
   if (known !== undefined) return known;
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(principal)));
-  const tag = `p:${Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  const tag = `p:${hex(digest)}`;
   if (principalTags.size >= TAGS_KEPT) principalTags.clear();
   principalTags.set(principal, tag);
   return tag;

@@ -1,3 +1,5 @@
+import { hex } from '@agent-ticket/shared/hex.ts';
+
 /**
  * A store of files, the segments of the audit log. A file never changes, and a name has only one content, so an existing
  * file needs no second write. A method rejects if the store does not answer, or refuses.
@@ -42,5 +44,5 @@ export function bucketArchive(bucket: ArchiveBucket): ArchiveStore {
 /** In hexadecimal. */
 export async function sha256(content: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', content));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex(digest);
 }

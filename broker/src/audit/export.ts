@@ -74,7 +74,7 @@ async function* exportLines(ports: ExportPorts, after: number): AsyncGenerator<s
 
 /** A segment whose events are not in the export, which its reader must not take for a log without them. */
 const lostView = ({ segment, fault }: LostSegment): SegmentLine => ({
-  name: isSegment(segment) ? segmentName(segment) : 'a row that no broker wrote',
+  name: isSegment(segment) ? segmentName(segment) : 'row-that-no-broker-wrote',
   ...{ from: segment.from, through: segment.through, fault },
 });
 

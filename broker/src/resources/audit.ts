@@ -61,7 +61,8 @@ function readFilter(url: string): Outcome<Filter> {
 
 /**
  * `GET /admin/agents/audit`: newest first, from the record database alone: events up to `archived_through` are in the
- * archive, which the export reads. A credential that is limited to some agents names one of them. */
+ * archive, which the export reads. A credential that is limited to some agents names one of them.
+ */
 export const listAudit: Handler = async (call) => {
   const { url } = call.request;
   const filter = readFilter(url);

@@ -1,3 +1,4 @@
+import { hex } from '@agent-ticket/shared/hex.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { JWTPayload } from 'jose';
 import * as z from 'zod';
@@ -75,7 +76,7 @@ async function open(
     return err('credential_claims_invalid', { detail: 'ID token' });
   const { sub, sid } = claims.data;
   const expiresAt = Math.floor(now / 1000) + SESSION_SECONDS;
-  const id = [...ports.randomBytes(16)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  const id = hex(ports.randomBytes(16));
   const lifted = sid === undefined ? [] : await revokedBefore(rev, sid, signIn, now);
   await changePolicy(
     {

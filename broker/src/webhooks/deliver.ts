@@ -200,7 +200,7 @@ async function deliverTo(row: WebhookRow, through: number, end: number, ports: W
 
 /**
  * Sealed events after a number, in the order of the log, or why the archive has lost those that follow. `onGap` gets how
- * many are missing before one: a number is never left out, so retention deleted them.
+ * many are missing before one: a number is never left out, so retention deleted them, or none can read them.
  */
 async function* eventsAfter(
   after: number,
@@ -216,11 +216,12 @@ async function* eventsAfter(
     }
     for (const { seq, row } of page) {
       if (seq > through) return;
+      const event = row();
+      // One that this version cannot read is missing for a receiver, and counts with the next event.
+      if (event === undefined) continue;
       if (seq > last + 1) onGap(seq - last - 1);
       last = seq;
-      const event = row();
-      if (event === undefined) onGap(1);
-      else yield event;
+      yield event;
     }
   }
 }

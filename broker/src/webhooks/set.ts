@@ -47,19 +47,13 @@ interface RevokedSessions {
   readonly by: 'admin' | 'user' | 'system';
 }
 
-/** A principal, or a service token, whose principal is `token:` and its id. */
-const TargetDetails = z.object({
-  target: z.templateLiteral([z.enum(['principal', 'service-token']), ':', z.string().min(1)]),
-});
+const TargetDetails = z.object({ target: z.string() });
+/** The targets that are a principal. That of a service token is `token:` and its id. */
+const PRINCIPAL_TARGET = /^(principal|service-token):(.+)$/s;
 const TokenDetails = z.object({ service_token: z.string().min(1) });
 const LogoutDetails = z.object({ by: z.enum(['logout', 'back-channel']), every_sign_in: z.literal(true) });
 
 const OF_TARGETS: readonly string[] = ['lock.created', 'session.terminated', 'principal.forgotten'];
-
-const split = (target: string): readonly [kind: string, id: string] => {
-  const at = target.indexOf(':');
-  return [target.slice(0, at), target.slice(at + 1)];
-};
 
 /**
  * The principal whose sessions an event of the audit log ended, all of them; `undefined` where it ended none. Events of
@@ -80,9 +74,8 @@ export function revokedSessions({
     return token.success ? { principal: `token:${token.data.service_token}`, by: 'admin' } : undefined;
   }
   if (!OF_TARGETS.includes(type)) return undefined;
-  const named = TargetDetails.safeParse(details);
-  if (!named.success) return undefined;
-  const [kind, id] = split(named.data.target);
+  const [, kind, id] = PRINCIPAL_TARGET.exec(TargetDetails.safeParse(details).data?.target ?? '') ?? [];
+  if (id === undefined) return undefined;
   return { principal: kind === 'principal' ? id : `token:${id}`, by: 'admin' };
 }
 

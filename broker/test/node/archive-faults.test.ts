@@ -159,7 +159,14 @@ describe('a row of a segment that no broker wrote', () => {
         following: async (after) => ({ segment: after < row.through ? row : undefined, rows: [] }),
       },
     );
-    expect(linesOf(await exportText(store)).join('\n')).toContain('"fault":"altered"');
+    const lines = linesOf(await exportText(store));
+    expect(lines.join('\n')).toContain('"fault":"altered"');
+    // A verification names it, and takes the line for none of an unknown kind.
+    const { content, gaps } = await verifyExport(lines, await auditKeys(ports));
+    expect({ content, gaps }).toEqual({
+      content: [],
+      gaps: [expect.stringContaining('row-that-no-broker-wrote')],
+    });
     await expect(purgeSegment(store, LATER)).rejects.toThrow('none that a broker wrote');
     expect(asked).toEqual([]);
   });

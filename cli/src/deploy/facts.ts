@@ -1,3 +1,4 @@
+import { hex } from '@agent-ticket/shared/hex.ts';
 import { plain } from '../api/plain-text.ts';
 import { type Project, type Terminal, UsageError } from '../command.ts';
 import { SKIPPED } from '../doctor/check.ts';
@@ -204,11 +205,5 @@ const TAG_DIGITS = 16;
 export async function tagOf({ config, build }: WorkerFacts, project: Project): Promise<string> {
   const text = new TextEncoder().encode(`${build}\n${await project.read(config)}`);
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', text));
-  return (
-    TAG +
-    [...hash]
-      .map((byte) => byte.toString(16).padStart(2, '0'))
-      .join('')
-      .slice(0, TAG_DIGITS)
-  );
+  return TAG + hex(hash).slice(0, TAG_DIGITS);
 }

@@ -1,3 +1,4 @@
+import { hex } from '@agent-ticket/shared/hex.ts';
 import type { Ticket } from '@agent-ticket/broker/src/openapi/generated-types.ts';
 import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { generateKeyPair, type JWK } from 'jose';
@@ -120,7 +121,7 @@ export async function findTarget(asked: Asked, life: number, terminal: Terminal)
     httpUrl: bare.replace(/^ws/, 'http'),
     wait: (ms) => terminal.wait(ms),
     randomName: () =>
-      `probe-${[...terminal.randomBytes(8)].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`,
+      `probe-${hex(terminal.randomBytes(8))}`,
     async show(presentation) {
       const seen = await show(presentation, terminal);
       if (seen.admitted) written.sessions += 1;

@@ -1,3 +1,4 @@
+import { createRandom } from '@agent-ticket/shared/test/random.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { RevocationRow } from '../../control/change.ts';
 import type { MintFacts, MintQuestion } from '../../control/mint-facts.ts';
@@ -12,17 +13,6 @@ import {
 } from '../../control/schema.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
 import { grant, MINUTE, NOW, revocationRow, secret, serviceToken, signingKey, tokenId } from './rows.ts';
-
-/** Numbers from 0 to 1, the same in every run (mulberry32). */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Few values of each, so that questions share rows. Quotes, brackets and a NUL must not leave their place in the JSON. */
 const PRINCIPALS = [
@@ -41,7 +31,7 @@ const TARGETS = ['everything:', 'agent:counter', 'instance:counter/main', 'key:k
 const KIDS = ['key-1', 'key-2', 'audit-1', 'key-9'];
 
 function drawn(seed: number) {
-  const next = numbers(seed);
+  const { next } = createRandom(seed);
   const one = <T>(values: readonly T[]): T => {
     const value = values[Math.floor(next() * values.length)];
     if (value === undefined) throw new TypeError('nothing to draw from');
