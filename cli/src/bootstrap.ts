@@ -1,7 +1,7 @@
-import { hex } from '@agent-ticket/shared/hex.ts';
 import { PERMISSIONS } from '@agent-ticket/broker/src/credentials/permissions.ts';
 import { digestSecret, makeSecret, makeTokenId } from '@agent-ticket/broker/src/credentials/secret.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { hex } from '@agent-ticket/shared/hex.ts';
 import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
@@ -178,5 +178,7 @@ function uuid(random: Uint8Array): string {
     index === 6 ? (byte & 0x0f) | 0x40 : index === 8 ? (byte & 0x3f) | 0x80 : byte,
   );
   const text = hex(bytes);
-  return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join('-');
+  return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join(
+    '-',
+  );
 }

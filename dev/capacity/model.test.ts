@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
 import { createRandom } from '@agent-ticket/shared/test/random.ts';
+import { describe, expect, it } from 'vitest';
 import { createHeap } from '../heap.ts';
 import { dropOf, partsOf, readCosts, timesOf } from './model.ts';
 import { costRows, daysUntilFull, EVENTS, of, rateFor, rowsOf } from './prices.ts';

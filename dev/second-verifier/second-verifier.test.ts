@@ -1,4 +1,3 @@
-import { createRandom } from '@agent-ticket/shared/test/random.ts';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -10,6 +9,7 @@ import { isSound } from '@agent-ticket/broker/src/audit/proof/verification.ts';
 import { verifyExport } from '@agent-ticket/broker/src/audit/proof/verify.ts';
 import { readKeySet } from '@agent-ticket/shared/key-set.ts';
 import { KeyId } from '@agent-ticket/shared/names.ts';
+import { createRandom } from '@agent-ticket/shared/test/random.ts';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';

@@ -1,5 +1,5 @@
-import { hex } from '@agent-ticket/shared/hex.ts';
 import type { Ticket } from '@agent-ticket/broker/src/openapi/generated-types.ts';
+import { hex } from '@agent-ticket/shared/hex.ts';
 import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { generateKeyPair, type JWK } from 'jose';
 import * as z from 'zod';
@@ -120,8 +120,7 @@ export async function findTarget(asked: Asked, life: number, terminal: Terminal)
     scope: scope.split(' '),
     httpUrl: bare.replace(/^ws/, 'http'),
     wait: (ms) => terminal.wait(ms),
-    randomName: () =>
-      `probe-${hex(terminal.randomBytes(8))}`,
+    randomName: () => `probe-${hex(terminal.randomBytes(8))}`,
     async show(presentation) {
       const seen = await show(presentation, terminal);
       if (seen.admitted) written.sessions += 1;
