@@ -71,9 +71,13 @@ describe.each(KINDS)('behind %s', (kind) => {
       ...{ agent, method: 'POST', path: '/tickets' },
       headers: { host: NAME, 'content-type': 'application/json', 'content-length': body.length, ...headers },
     });
-    asking.end(body);
+    // A server that refuses a body closes its side, and a client that still writes then may lose the answer.
+    if (body.length > 20_000) asking.write(body.slice(0, 20_000));
+    else asking.end(body);
     const [answer] = await once(asking, 'response');
-    return { status: answer.statusCode, body: await text(answer) };
+    const answered = { status: answer.statusCode, body: await text(answer) };
+    if (!asking.writableEnded) asking.destroy();
+    return answered;
   }
 
   async function newestAddress() {
