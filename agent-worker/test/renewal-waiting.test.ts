@@ -90,7 +90,6 @@ describe('while a renewal waits for keys', () => {
           'session.closed',
           'session.opened',
           'session.renewed',
-          'ticket.used',
         ]);
         return found;
       });

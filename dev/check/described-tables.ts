@@ -79,11 +79,11 @@ export const exposure = (): string =>
 const AUDIT_DESCRIPTIONS: Readonly<Record<AuditType, string>> = {
   'ticket.issued': 'a ticket was made; written before it leaves',
   'ticket.denied': 'a verified principal was refused a ticket',
-  'ticket.used': 'a ticket opened a session',
+  'ticket.used': 'a ticket opened a session, in logs of earlier versions; `session.opened` says so now',
   'ticket.replayed':
     'a used ticket was shown again; one for each ticket, with its number of showings (`replays`) and both presenters',
   'ticket.revoked': 'a ticket was revoked by `POST /revoke`; the principal is the caller',
-  'session.opened': 'a socket or stream was let in',
+  'session.opened': 'a socket, stream or request was let in by the ticket `jti`, which opens nothing more',
   'session.renewed': 'a session went on with a new ticket',
   'session.closed': 'a session ended',
   'session.terminated': 'an operator or the principal ended a session',

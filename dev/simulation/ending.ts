@@ -48,7 +48,7 @@ export function checkEnding(
       if (issued.get(jti) !== 1) violate('no ticket without its event', `${jti}: ${issued.get(jti) ?? 0}`);
   }
 
-  const [used, opened, closed] = ['ticket.used', 'session.opened', 'session.closed'].map((type) =>
+  const [opened, closed] = ['session.opened', 'session.closed'].map((type) =>
     countOf(ofType(type), 'session_id'),
   );
   const recorded = new Map(record('SELECT * FROM agent_sessions').map((row) => [String(row.id), row]));
@@ -59,8 +59,7 @@ export function checkEnding(
     const isOpen = openSockets.has(jti);
     const row = recorded.get(id);
     if (wasRestored && at < healedAt) continue;
-    if (used?.get(id) !== 1 || opened?.get(id) !== 1)
-      violate('every session is recorded', `${id}: used ${used?.get(id)}, opened ${opened?.get(id)}`);
+    if (opened?.get(id) !== 1) violate('every session is recorded', `${id}: opened ${opened?.get(id)}`);
     if ((closed?.get(id) ?? 0) !== (isOpen ? 0 : 1))
       violate(
         'every end is recorded once',

@@ -33,7 +33,7 @@ const EVENT_FILTERS: AuditFilter[] = [BROAD_FILTERS[0], BROAD_FILTERS.at(-1)]
   .flatMap((broad) => NARROW_FILTERS.map((narrow) => ({ ...broad, ...narrow })))
   .concat(BROAD_FILTERS);
 const eventIndexOf = (filter: AuditFilter) => {
-  const { principal, agent, instance, type, outcome, code, jti, sessionId, requestId } = filter;
+  const { principal, instance, type, outcome, code, jti, sessionId, requestId } = filter;
   if (requestId !== undefined) return 'audit_events_request';
   if (jti !== undefined) return 'audit_events_jti';
   if (sessionId !== undefined) return 'audit_events_session';
@@ -41,8 +41,7 @@ const eventIndexOf = (filter: AuditFilter) => {
   if (instance !== undefined) return 'audit_events_instance';
   if (code !== undefined) return 'audit_events_code';
   if (type !== undefined) return 'audit_events_type';
-  if (outcome !== undefined) return 'audit_events_denied';
-  return agent === undefined ? 'audit_events_at' : 'audit_events_agent';
+  return outcome === undefined ? 'audit_events_at' : 'audit_events_denied';
 };
 
 const SESSION_FILTERS = ([true, false] as const)
@@ -59,12 +58,11 @@ const PARTY_FILTERS = [
   { agent: 'counter', active: false },
 ].map((others) => ({ party: ALICE, ...others }));
 const sessionIndexOf = (filter: (typeof SESSION_FILTERS)[number]) => {
-  const { principal, agent, instance, active, ipAddress } = filter;
+  const { principal, instance, active, ipAddress } = filter;
   if (principal !== undefined) return active === true ? 'agent_sessions_user_live' : 'agent_sessions_user';
   if (ipAddress !== undefined) return 'agent_sessions_address';
   if (instance !== undefined) return active === true ? 'agent_sessions_live' : 'agent_sessions_instance';
-  if (active === true) return 'agent_sessions_active';
-  return agent === undefined ? 'agent_sessions_newest' : 'agent_sessions_agent';
+  return active === true ? 'agent_sessions_active' : 'agent_sessions_newest';
 };
 
 /** What a revocation can name, the indexes by which its sessions are found, and whether their objects are sorted. */
@@ -79,7 +77,7 @@ const OBJECT_TARGETS = [
   [`session:${uuidOf(1)}`, [], 'list'],
   ['grant:grant-1', ['agent_sessions_grant'], 'always'],
   ['login:login-1', ['agent_sessions_login'], 'always'],
-  [`ticket:${JTI}`, ['agent_sessions_ticket'], 'always'],
+  [`ticket:${JTI}`, ['audit_events_jti'], 'always'],
   ['address:192.0.2.7', ['agent_sessions_address_live'], 'always'],
 ] as const;
 
@@ -209,11 +207,21 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
       [eventIndexOf(filter)],
     ),
   ),
-  {
-    what: 'successes, which are most events',
-    work: ({ auditLog }) => auditLog.list({ outcome: 'success' }, undefined, 50),
-    by: ['audit_events_at'],
-  },
+  ...(
+    [
+      { outcome: 'success' },
+      { type: 'session.opened' },
+      { type: 'session.closed', code: 'client_closed' },
+      { agent: 'counter', code: 'client_closed' },
+    ] as const
+  ).flatMap((filter) =>
+    pages<RecordStore, { at: number; seq: number }>(
+      `events that are most events: ${JSON.stringify(filter)}`,
+      { at: NOW, seq: 7 },
+      ({ auditLog }, after) => auditLog.list(filter, after, 50),
+      ['audit_events_at'],
+    ),
+  ),
   { what: 'arrivals in their order', work: ({ auditLog }) => auditLog.arrivals(7, 500), by: [] },
   { what: 'the bounds of the log', work: ({ auditLog }) => auditLog.bounds(), by: [] },
   { what: 'old events that are forgotten', work: ({ auditLog }) => auditLog.purge(7, 500), by: [] },
