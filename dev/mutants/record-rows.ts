@@ -59,10 +59,12 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       'const over = copies.filter((copy) => !isOfKey(copy) && !known.some(({ id }) => id === copy.id));',
       'const over: typeof copies = [];',
     ],
-    ['rows.filter((row) => !isLockOfDeletion(row)).map(publicRevocation)', '[]'],
-  ]),
-  ...of('broker/src/revocation/outbox.ts', RESTORE_TESTS, [
-    ['(await record.revocations.newestRev()) < delivered;', 'false;'],
+    ['const newest = await copyAfter(0, ports);', 'const newest = 0;'],
+    ['      await copyEarlier(revocations, ports);\n', ''],
+    ['> copied + 1) await copyAfter', '> copied + 2) await copyAfter'],
+    ['  await copyAfter(await ports.record.revocations.newestRev(), ports);\n', ''],
+    ['rows.filter((row) => !isLockOfDeletion(row))', 'rows'],
+    ["row.kind === 'before' && row.until === null ?", 'false ?'],
   ]),
   ...of(
     'broker/src/revocation/outbox.ts',
