@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: originals and replacements are code.
-import { ARCHIVE_TESTS, type Mutant, of, QUERY_TESTS, RESTORE_TESTS } from './mutant.ts';
+import { ARCHIVE_TESTS, inNode, KEY_TESTS, type Mutant, of, QUERY_TESTS, RESTORE_TESTS } from './mutant.ts';
 
 /** Conditions of keys, the audit log, the outbox and both databases. */
 export const RECORD_MUTANTS: readonly Mutant[] = [
@@ -8,6 +8,39 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     ['if (!isOutage(error)) throw error;\n      compared', 'throw error;\n      compared'],
     ['const isRevoked = revoked.includes(row.kid);', 'const isRevoked = false;'],
   ]),
+  ...of('broker/src/keys/keyring.ts', KEY_TESTS, [
+    ['  if (kid !== row.kid) return undefined;\n', ''],
+    [
+      'held !== undefined && now - held.readAt < SIGNER_CACHE_MS && now >= held.readAt;',
+      'held !== undefined;',
+    ],
+    ["purpose === 'ticket' ? isPublished(row, now) : row.revokedAt === null", 'row.revokedAt === null'],
+    ['JSON.stringify([row.kid, row.alg, row.purpose, row.sealed])', 'row.kid'],
+    ['|| now - held.readAt > KEY_SET.staleMs) throw', ') throw'],
+  ]),
+  ...of(
+    'broker/src/keys/keyring.ts',
+    [inNode('token/ticket-status')],
+    [
+      ['each.kid === kid && each.revokedAt === null && ', 'each.kid === kid && '],
+      ['now >= row.removedAt + SESSION_SECONDS * 1000', 'false'],
+    ],
+  ),
+  ...of('broker/src/keys/changes.ts', KEY_TESTS, [
+    ['if (pending !== undefined) return err(', 'if (false) return err('],
+    ['  if (!signer.ok) return signer;\n', ''],
+    ["activate === 'now' ? now : now + leadMs", 'now'],
+    ['    if (row.revokedAt !== null)\n', '    if (false)\n'],
+    [
+      'const usable = await keyring.current(now);\n  const inState',
+      'const usable = rows.map((each) => ({ row: each }));\n  const inState',
+    ],
+  ]),
+  ...of(
+    'broker/src/keys/changes.ts',
+    [inNode('keys/rotation')],
+    [['keyring.make(generation, ', 'keyring.make(nextGeneration(await keyring.rows(now)), ']],
+  ),
   ...of('broker/src/audit/seal.ts', RESTORE_TESTS, [
     [
       "newest.n < noted.n)\n    return noted.n === 0 ? state(undefined) : state(undefined, 'ends_earlier');",
