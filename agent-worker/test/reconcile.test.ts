@@ -110,7 +110,7 @@ test('an object answers no question about its sessions that did not come from it
   const forged = new Request(questionRequest({ sessions: [] }), { cf: {} });
   forged.headers.set('agentTicketSessions', JSON.stringify({ sessions: [session?.id] }));
   expect((await counter(instance).fetch(forged)).status).toBe(403);
-  expect((await eventsOf(instance)).length).toBe(2);
+  expect((await eventsOf(instance)).length).toBe(1);
 });
 
 describe('a run', () => {
