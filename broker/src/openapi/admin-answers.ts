@@ -132,7 +132,8 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
   },
   'POST /admin/agents/sessions/terminate': {
     summary: 'End all sessions of a principal, service token, agent, instance or address',
-    description: 'Earlier tickets open no session. This is not a ban.',
+    description:
+      'Earlier tickets open no session. This is not a ban: who has a credential gets a new ticket. With `sign_out` the credentials of the principal from before are refused, too.',
     answers: receipted({ target: TargetView }),
     errors: [404, 409],
   },

@@ -698,7 +698,7 @@ export interface paths {
         readonly put?: never;
         /**
          * End all sessions of a principal, service token, agent, instance or address
-         * @description Earlier tickets open no session. This is not a ban. Needs the permission `sessions:terminate`.
+         * @description Earlier tickets open no session. This is not a ban: who has a credential gets a new ticket. With `sign_out` the credentials of the principal from before are refused, too. Needs the permission `sessions:terminate`.
          */
         readonly post: operations["postAdminAgentsSessionsTerminate"];
         readonly delete?: never;
@@ -3486,6 +3486,8 @@ export interface operations {
                     readonly instance?: string;
                     /** @description network address of the client */
                     readonly ip_address?: string;
+                    /** @description also refuse the tokens and sign-ins of the person from before */
+                    readonly sign_out?: boolean;
                     /** @description reason, for the audit log */
                     readonly reason?: string;
                 };

@@ -55,6 +55,29 @@ it.each([
   expect([at.said.err, at.asked.length]).toEqual([expect.stringContaining(said), asked]);
 });
 
+describe('sessions end', () => {
+  const END = ['sessions', 'end', '--reason', 'a lost laptop', '--yes'];
+
+  it.each([
+    ['a person, without the sign-ins', ['--person', 'ann@people.test'], { label: 'ann@people.test' }],
+    [
+      'a person with the sign-ins',
+      ['--person', 'auth0:people.test:ann', '--sign-out'],
+      { principal: 'auth0:people.test:ann', sign_out: true },
+    ],
+  ])('asks for %s', async (_what, words, body) => {
+    const at = terminalAt(() => Response.json({ receipt: RECEIPT }));
+    expect(await run([...END, ...words], at.terminal)).toBe(0);
+    expect(at.asked).toMatchObject([{ body: { ...body, reason: 'a lost laptop' } }]);
+  });
+
+  it('has no sign-ins of an agent', async () => {
+    const at = terminalAt(() => Response.json({ receipt: RECEIPT }));
+    expect(await run([...END, '--agent', 'chat', '--sign-out'], at.terminal)).toBe(2);
+    expect([at.said.err, at.asked]).toEqual([expect.stringContaining('--sign-out is for a person'), []]);
+  });
+});
+
 it('words that are wrong are said as JSON where a program reads', async () => {
   const at = terminalAt(() => Response.json({}));
   expect(await run(['keys', 'rotate', '--json'], at.terminal)).toBe(2);

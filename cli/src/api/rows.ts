@@ -104,7 +104,7 @@ export const API_ROWS: readonly ApiRow[] = [
   {
     words: 'sessions end',
     call: 'POST /admin/agents/sessions/terminate',
-    example: 'sessions end --person ann@example.com --reason "lost laptop"',
+    example: 'sessions end --person ann@example.com --sign-out --reason "lost laptop"',
     differs: BY_PERSON,
     more: [
       {
