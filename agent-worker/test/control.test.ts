@@ -37,7 +37,7 @@ const entered = new Map<string, number>();
 /** A socket whose session has reached the record database, where commands look for it. */
 async function enterRecorded(instance: string, claims: object = {}, how = {}): Promise<Socket> {
   const socket = await enter(instance, claims, how);
-  await expectEvents(instance, ['session.opened']);
+  await expectEvents(instance, ['ticket.used', 'session.opened']);
   return socket;
 }
 
@@ -166,7 +166,7 @@ test('a revocation closes what its target names: a session, ticket, token, clien
     [`login:${login}`, await next({ login })],
     ['everything:', await next()],
   ];
-  await expectEvents(instance, Array(opened).fill(['session.opened']).flat());
+  await expectEvents(instance, Array(opened).fill(['ticket.used', 'session.opened']).flat());
   for (const [target, socket] of cases) {
     expect([target, await control(revoke(lock(target)))]).toEqual([
       target,
@@ -293,7 +293,10 @@ describe('a change of rights', () => {
     expect(await control(revoke(refresh(`principal:${sub}`)))).toEqual(receipt({ closed: 1, objects: 1 }));
     expect(await theirs.closed()).toEqual({ code: 3000, reason: 'rights_changed' });
     expect(await other.call('whoami')).toMatchObject({ success: true });
-    await expectEvents(instance, [...Array(2).fill(['session.opened']).flat(), 'session.closed']);
+    await expectEvents(instance, [
+      ...Array(2).fill(['ticket.used', 'session.opened']).flat(),
+      'session.closed',
+    ]);
     expect(await control(revoke(refresh('agent:counter')))).toEqual(receipt({ closed: 1, objects: 1 }));
     expect(await other.closed()).toEqual({ code: 3000, reason: 'rights_changed' });
   });

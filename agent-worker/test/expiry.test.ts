@@ -37,7 +37,7 @@ describe('a session past its end', () => {
     vi.setSystemTime(END_MS);
     for (const id of ['a', 'b', 'c']) socket.send({ type: 'rpc', id, method: 'increment', args: [] });
     expect(await socket.closed()).toEqual({ code: 3000, reason: 'session_expired' });
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect(await runInDurableObject(counter(instance), (agent) => agent.state.count)).toBe(0);
   });
 
@@ -54,7 +54,7 @@ describe('a session past its end', () => {
     const { socket } = await enter('viewer', instance);
     const alarm = () => runInDurableObject(counter(instance), (_, state) => state.storage.getAlarm());
     // An earlier alarm looks after facts on their way to the record database.
-    await expectEvents(instance, ['session.opened']);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
     vi.setSystemTime((NOW + 30) * 1000);
     await runDurableObjectAlarm(counter(instance));
     const warning = END_MS - 60_000;
@@ -78,8 +78,8 @@ describe('a session past its end', () => {
     socket.send('anything');
     await socket.closed();
     await runDurableObjectAlarm(counter(instance));
-    const events = await expectEvents(instance, ['session.opened', 'session.closed']);
-    expect(events[1]).toMatchObject({ outcome: 'success', code: 'session_expired' });
+    const events = await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
+    expect(events[2]).toMatchObject({ outcome: 'success', code: 'session_expired' });
     expect(await ownSessions(counter(instance))).toMatchObject([
       { ended_at: END_MS, end_reason: 'session_expired' },
     ]);
@@ -156,7 +156,7 @@ describe('a ticket past its end', () => {
     expect((await ask(`/agents/counter/${instance}`, { ticket })).status).toBe(404); // the agent's own answer
     socket.close();
     await socket.closed();
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     const over = await ask(`/agents/counter/${instance}`, { ticket });
     expect(over.status).toBe(401);
     expect(await over.json()).toMatchObject({ error: { code: 'UNAUTHORIZED' } });
@@ -169,7 +169,7 @@ describe('a ticket past its end', () => {
     const { socket } = await enter('viewer', instance, 3600);
     socket.close();
     await socket.closed();
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     const burns = async () => (await ownSessions(counter(instance))).length;
     const sweepAt = async (seconds: number) => {
       vi.setSystemTime((NOW + seconds) * 1000);

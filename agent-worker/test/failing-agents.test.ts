@@ -90,7 +90,7 @@ describe('a URL too long for what the SDK remembers of a connection', () => {
       await upgrade(path, { ticket: await ticketOf(instance), front: gate }),
     );
     expect(refused).toEqual({ status: 101, code: 1011, reason: 'internal', frames: [] });
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
   });
 });
 
@@ -122,6 +122,6 @@ const expectLives = (instance: string, sessions: number): Promise<void> =>
     for (const event of await eventsOf(instance))
       lives.set(event.session_id, [...(lives.get(event.session_id) ?? []), event]);
     expect([...lives.values()].map((events) => events.map(({ type }) => type))).toEqual(
-      Array(sessions).fill(['session.opened', 'session.closed']),
+      Array(sessions).fill(['ticket.used', 'session.opened', 'session.closed']),
     );
   });

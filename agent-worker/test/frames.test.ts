@@ -37,8 +37,8 @@ describe('a call', () => {
       error: 'forbidden',
     });
     expect(await count(instance)).toBe(0);
-    const events = await expectEvents(instance, ['session.opened', 'rpc.denied']);
-    expect(events[1]).toMatchObject({
+    const events = await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied']);
+    expect(events[2]).toMatchObject({
       outcome: 'denied',
       code: 'frame_scope_missing',
       details: JSON.stringify({ frame: 'rpc', method: 'increment' }),
@@ -145,9 +145,9 @@ describe('a refused frame', () => {
     socket.send('PRIVATE words of a client');
     socket.send({ type: 'cf_agent_state', state: { count: 5 } });
     await socket.call('x'.repeat(500));
-    await expectEvents(instance, ['session.opened', 'rpc.denied', 'rpc.denied', 'rpc.denied']);
-    const denied = (await eventsOf(instance)).slice(1);
-    const [opened] = await eventsOf(instance);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied', 'rpc.denied', 'rpc.denied']);
+    const denied = (await eventsOf(instance)).slice(2);
+    const [, opened] = await eventsOf(instance);
     expect(denied.map(({ session_id }) => session_id)).toEqual(Array(3).fill(opened?.session_id));
     expect(denied.map(({ details }) => JSON.parse(details ?? ''))).toEqual([
       { frame: 'message' },

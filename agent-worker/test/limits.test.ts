@@ -40,7 +40,13 @@ describe('sockets per principal and instance', () => {
 
     first.close();
     await first.closed();
-    await expectEvents(instance, ['session.opened', 'session.opened', 'session.closed']);
+    await expectEvents(instance, [
+      'ticket.used',
+      'session.opened',
+      'ticket.used',
+      'session.opened',
+      'session.closed',
+    ]);
     const retried = await connect(`/agents/witness/${instance}`, { ticket, front });
     await retried.frame('seen');
   });
@@ -110,8 +116,8 @@ describe('messages per second', () => {
     for (let n = 0; n < atOnce + waiting + 1; n += 1) socket.send(`message ${n}`);
     expect(await socket.closed()).toEqual({ code: 1008, reason: 'too_many_messages' });
     expect(await receivedBy(instance)).toHaveLength(atOnce);
-    const events = await expectEvents(instance, ['session.opened', 'session.closed']);
-    expect(events[1]).toMatchObject({ code: 'too_many_messages' });
+    const events = await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
+    expect(events[2]).toMatchObject({ code: 'too_many_messages' });
   });
 
   test('that wait are a mebibyte at most, however large a frame may be', async () => {

@@ -115,7 +115,7 @@ const USES: readonly (readonly [use: string, prepare: (caller: Caller) => Promis
       const other = newCaller(newPerson());
       await ask(pathOf(other), { ticket: await ticketOf(other, 'http'), front: gate });
       const socket = await open(caller);
-      await expectEvents(caller.instance, ['session.opened']);
+      await expectEvents(caller.instance, ['ticket.used', 'session.opened']);
       const ticket = await ticketOf(caller);
       const send = () => socket.send({ type: 'ticket.renew', ticket });
       return {

@@ -73,7 +73,7 @@ test('the end of a session is a point with its reason', async () => {
   const instance = newInstance();
   const socket = await connect(`/agents/counter/${instance}`, { ticket: await makeTicket({ instance }) });
   socket.close();
-  await expectEvents(instance, ['session.opened', 'session.closed']);
+  await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
   expect(of('sessions_closed_total')).toEqual([['sessions_closed_total', { reason: 'client_closed' }, 1]]);
 });
 

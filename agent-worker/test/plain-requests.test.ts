@@ -75,7 +75,7 @@ describe('a plain request', () => {
     expect((await ask(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(200);
     socket.close();
     await socket.closed();
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect((await ask(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(401);
   });
 

@@ -51,7 +51,7 @@ test('a command to many objects has closed their sockets by its receipt, and no 
   const instances = [newInstance(), newInstance(), newInstance()];
   for (const instance of instances) {
     await enter(instance, sub);
-    await expectEvents(instance, ['session.opened']);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
   }
   const revocation = lock(`principal:${sub}`);
   await recordRevocation(revocation);

@@ -20,7 +20,7 @@ async function enter(instance: string): Promise<Socket> {
   const ticket = await makeTicket({ instance, ...rights('counter', 'owner') });
   const socket = await connect(`/agents/counter/${instance}`, { ticket });
   await socket.frame('cf_agent_state');
-  await expectEvents(instance, ['session.opened']);
+  await expectEvents(instance, ['ticket.used', 'session.opened']);
   return socket;
 }
 
@@ -51,7 +51,7 @@ describe('a session that the record takes for open', () => {
     await evictDurableObject(counter(instance), { webSockets: 'close' });
     later(600);
     await run();
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect(await sessionsOf(instance)).toMatchObject([
       { end_reason: 'connection_lost', ended_at: (NOW + 600) * 1000 },
     ]);
@@ -68,7 +68,7 @@ describe('a session that the record takes for open', () => {
     later(600);
     expect(await run()).toMatchObject({ closed: 1, objects: 1 });
     expect(await sessionsOf(instance)).toMatchObject([{ end_reason: 'locked', ended_at: NOW * 1000 + 5 }]);
-    const [, closed] = await expectEvents(instance, ['session.opened', 'session.closed']);
+    const [, , closed] = await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect(closed).toMatchObject({ code: 'locked', details: JSON.stringify({ found: 'reconciled' }) });
   });
 
@@ -84,7 +84,7 @@ describe('a session that the record takes for open', () => {
     expect([first, second]).toContainEqual(expect.objectContaining({ closed: 1, objects: 1 }));
     expect(await run()).toMatchObject({ closed: 0, objects: 0 });
     expect(await sessionsOf(instance)).toMatchObject([{ end_reason: 'connection_lost' }]);
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
   });
 
   test('is left alone while facts of its object still wait: they say more', async () => {
@@ -110,7 +110,7 @@ test('an object answers no question about its sessions that did not come from it
   const forged = new Request(questionRequest({ sessions: [] }), { cf: {} });
   forged.headers.set('agentTicketSessions', JSON.stringify({ sessions: [session?.id] }));
   expect((await counter(instance).fetch(forged)).status).toBe(403);
-  expect((await eventsOf(instance)).length).toBe(1);
+  expect((await eventsOf(instance)).length).toBe(2);
 });
 
 describe('a run', () => {

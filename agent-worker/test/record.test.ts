@@ -37,14 +37,14 @@ const visit = async (instance: string, claims: object = {}) => {
 };
 
 describe('the record', () => {
-  test('has one row for a session, and its event, with who, where and by what', async () => {
+  test('has one row for a session, and its two events, with who, where and by what', async () => {
     const instance = newInstance();
     const jti = crypto.randomUUID();
     const { socket } = await visit(instance, { jti, grant: 'grant-7', ...rights('counter', 'admin') });
-    const [opened] = await expectEvents(instance, ['session.opened']);
+    const [used, opened] = await expectEvents(instance, ['ticket.used', 'session.opened']);
     const session = opened?.session_id ?? '';
-    expect(opened).toEqual({
-      type: 'session.opened',
+    expect(used).toEqual({
+      type: 'ticket.used',
       outcome: 'success',
       code: null,
       session_id: session,
@@ -76,7 +76,7 @@ describe('the record', () => {
       await env.RECORD.prepare(
         'SELECT request_id, agent_slug, kid, at FROM audit_events WHERE event_id IS NOT NULL AND jti = ? AND type = ?',
       )
-        .bind(jti, 'session.opened')
+        .bind(jti, 'ticket.used')
         .first(),
     ).toEqual({
       request_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
@@ -93,7 +93,7 @@ describe('the record', () => {
     );
     const { socket } = await visit(instance);
     socket.close();
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
   });
 
   test('has everything of many sessions that come and go at once, each once', async () => {
@@ -105,7 +105,7 @@ describe('the record', () => {
     await Promise.all(visits.map(({ socket }) => socket.closed()));
     const events = await eventually(async () => {
       const all = await eventsOf(instance);
-      expect(all).toHaveLength(40);
+      expect(all).toHaveLength(60);
       return all;
     });
     const sessions = await sessionsOf(instance);
@@ -113,7 +113,7 @@ describe('the record', () => {
     for (const session of sessions) {
       expect(session.end_reason).toBe('client_closed');
       const own = events.filter(({ session_id }) => session_id === session.id).map(({ type }) => type);
-      expect(own).toEqual(['session.opened', 'session.closed']);
+      expect(own).toEqual(['ticket.used', 'session.opened', 'session.closed']);
     }
     await expectBacklog(instance, 0);
   });
@@ -121,7 +121,7 @@ describe('the record', () => {
   test('holds no ticket anywhere', async () => {
     const instance = newInstance();
     await visit(instance);
-    await expectEvents(instance, ['session.opened']);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
     const { results: events } = await env.RECORD.prepare('SELECT * FROM audit_events').all();
     const { results: sessions } = await env.RECORD.prepare('SELECT * FROM agent_sessions').all();
     const own = await runInDurableObject(counter(instance), (_, state) =>
@@ -161,7 +161,7 @@ describe('a record database that refuses', () => {
     await mendIt();
     vi.setSystemTime((NOW + 14) * 1000);
     expect(await runDurableObjectAlarm(counter(instance))).toBe(true);
-    await expectEvents(instance, ['session.opened', 'rpc.denied', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied', 'session.closed']);
     expect(await sessionsOf(instance)).toMatchObject([{ ended_at: NOW * 1000, end_reason: 'client_closed' }]);
     await expectBacklog(instance, 0);
   });
@@ -175,14 +175,14 @@ describe('a record database that refuses', () => {
     await mendIt();
     vi.setSystemTime((NOW + 7) * 1000);
     expect(await runDurableObjectAlarm(counter(instance))).toBe(true);
-    await expectEvents(instance, ['session.opened']);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
     expect(await socket.call('whoami')).toMatchObject({ success: true });
   });
 
   test('gets what a killed object had still to say by the sweep that was planned with it, though nobody comes', async () => {
     const instance = newInstance();
     const { socket } = await visit(instance);
-    await expectEvents(instance, ['session.opened']);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
     // An earlier alarm looks after facts on their way.
     vi.setSystemTime((NOW + 30) * 1000);
     await runDurableObjectAlarm(counter(instance));
@@ -201,14 +201,14 @@ describe('a record database that refuses', () => {
     await mendIt();
     vi.setSystemTime((NOW + 36) * 1000);
     expect(await runDurableObjectAlarm(counter(instance))).toBe(true);
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect(await sessionsOf(instance)).toMatchObject([{ ended_at: (NOW + 30) * 1000 }]);
   });
 
   test('wakes the object up again soon, also when it refused only later facts', async () => {
     const instance = newInstance();
     const { socket } = await visit(instance);
-    await expectEvents(instance, ['session.opened']);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
     vi.setSystemTime((NOW + 30) * 1000);
     await runDurableObjectAlarm(counter(instance));
     await breakIt();
@@ -218,7 +218,7 @@ describe('a record database that refuses', () => {
     await mendIt();
     vi.setSystemTime((NOW + 37) * 1000);
     await runDurableObjectAlarm(counter(instance));
-    await expectEvents(instance, ['session.opened', 'rpc.denied']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied']);
   });
 
   test('is asked again by the next event after a second, without waiting for the sweep', async () => {
@@ -229,7 +229,7 @@ describe('a record database that refuses', () => {
     await mendIt();
     vi.setSystemTime((NOW + 2) * 1000);
     await socket.call('increment');
-    await expectEvents(instance, ['session.opened', 'rpc.denied']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied']);
   });
 
   const reportsOf = (instance: string) =>
@@ -257,7 +257,7 @@ describe('a record database that refuses', () => {
     expect(await sweptAt(14, 3)).toEqual({ object, waiting: 1, since: NOW * 1000 });
     await mendIt();
     expect(await sweptAt(21, 4)).toEqual({ object, waiting: 0, since: (NOW + 21) * 1000 });
-    await expectEvents(instance, ['session.opened']);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
   });
 
   test('is reported a few times a minute, however busy the object is, and by its next life too', async () => {
@@ -291,7 +291,7 @@ describe('a record database that refuses', () => {
     await mendIt();
     vi.setSystemTime((NOW + 2) * 1000);
     await socket.call('increment');
-    await expectEvents(instance, ['session.opened', 'rpc.denied']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied']);
     expect(broker.received).toEqual([]);
   });
 

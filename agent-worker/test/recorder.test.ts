@@ -50,7 +50,7 @@ function gateOf() {
   return { opened, open: () => open() };
 }
 
-const LIFE = ['session.opened', 'session.closed'];
+const LIFE = ['ticket.used', 'session.opened', 'session.closed'];
 const versions = (instance: string) =>
   runInDurableObject(counter(instance), (_, state) =>
     state.storage.sql.exec('SELECT version, recorded FROM ticket_sessions').toArray(),
@@ -124,7 +124,7 @@ describe('a session', () => {
   test('whose client left an object that is killed at once is ended by the next sweep, and only once', async () => {
     const instance = newInstance();
     const socket = await enter(instance);
-    await expectEvents(instance, ['session.opened']);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
     await leave(socket);
     expect(await ownSessions(counter(instance))).toMatchObject([{ end_reason: null }]);
     const killed = runInDurableObject(counter(instance), (_, state) => state.abort('killed in a test'));
@@ -143,7 +143,7 @@ describe('a session', () => {
       return recorded;
     });
     const socket = await enter(instance);
-    await expectEvents(instance, ['session.opened']);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
     await leave(socket);
     await eventually(async () => expect(await versions(instance)).toEqual([{ version: 2, recorded: 0 }]));
     answer.open();
@@ -161,7 +161,7 @@ describe('a session', () => {
     });
     const socket = await enter(instance);
     await eventually(async () => expect(printed.join(' ')).toContain('record_delivery_failed'));
-    await eventually(async () => expect(await eventsOf(instance)).toHaveLength(1));
+    await eventually(async () => expect(await eventsOf(instance)).toHaveLength(2));
     expect(await versions(instance)).toEqual([{ version: 1, recorded: 0 }]);
     vi.setSystemTime((NOW + 7) * 1000);
     await leave(socket);
@@ -183,7 +183,7 @@ describe('a session', () => {
     recorder.mockRestore();
     vi.setSystemTime((NOW + 7) * 1000);
     expect(await runDurableObjectAlarm(counter(instance))).toBe(true);
-    await expectEvents(instance, ['session.opened']);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
   });
 
   test('that a lock hits which its object does not know of is ended by the answer of the recorder', async () => {
@@ -198,7 +198,7 @@ describe('a session', () => {
     expect(await socket.call('whoami')).toMatchObject({ success: true });
     answer.open();
     expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
   });
 
   test('arrives beside facts that the database refuses for their values, which are set aside', async () => {
@@ -239,11 +239,11 @@ test('a session that the database refuses for its values is set aside, logged, a
         .toArray()
         .map(({ fact }) => Object.keys(JSON.parse(fact))),
     );
-  await eventually(async () => expect(await aside()).toEqual([['event', 'session', 'revocable']]));
+  await eventually(async () => expect(await aside()).toEqual([['event'], ['event', 'session', 'revocable']]));
   await eventually(async () => expect(await versions(instance)).toEqual([{ version: 1, recorded: 1 }]));
-  expect(printed.filter((line) => line.includes('fact_set_aside'))).toHaveLength(1);
+  expect(printed.filter((line) => line.includes('fact_set_aside'))).toHaveLength(2);
   await leave(socket);
-  await eventually(async () => expect(await aside()).toHaveLength(2));
+  await eventually(async () => expect(await aside()).toHaveLength(3));
 });
 
 describe('a record database that hangs', () => {
@@ -282,7 +282,7 @@ test('a busy object schedules one sweep for all that it hands over', async () =>
 test('facts that are more than one hand-over takes go in several, without a wait between them', async () => {
   const instance = newInstance();
   await enter(instance);
-  await expectEvents(instance, LIFE.slice(0, 1));
+  await expectEvents(instance, LIFE.slice(0, 2));
   await runInDurableObject(counter(instance), (_, { storage: { sql } }) => {
     for (let n = 0; n < 250; n += 1) backlogStore(sql).add(JSON.stringify({ invocation: { id: String(n) } }));
   });

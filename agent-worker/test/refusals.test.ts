@@ -14,7 +14,7 @@ const MINUTE = NOW - (NOW % 60) + 60;
 const LIVED = { iat: MINUTE, nbf: MINUTE, exp: MINUTE + 60, session_expiry: MINUTE + 3600 };
 const at = (seconds: number) => vi.setSystemTime((MINUTE + seconds) * 1000);
 
-const REFUSED = ['session.opened', 'rpc.denied'];
+const REFUSED = ['ticket.used', 'session.opened', 'rpc.denied'];
 const countIn = (details: string | null): unknown => JSON.parse(details ?? '{}').count;
 
 /** A viewer of the counter, whose frames are refused. */
@@ -44,7 +44,7 @@ describe('refused frames', () => {
     expect(events.at(-1)).toMatchObject({
       outcome: 'denied',
       code: 'frame_scope_missing',
-      session_id: events[0]?.session_id,
+      session_id: events[1]?.session_id,
       details: JSON.stringify({ frame: 'message', count: 19 }),
     });
   });
@@ -55,7 +55,7 @@ describe('refused frames', () => {
     at(61);
     await refusedTimes(socket, 2);
     const events = await expectEvents(instance, [...REFUSED, 'rpc.denied', 'rpc.denied']);
-    expect(events.slice(1).map(({ details }) => countIn(details))).toEqual([undefined, 2, undefined]);
+    expect(events.slice(2).map(({ details }) => countIn(details))).toEqual([undefined, 2, undefined]);
   });
 
   test('that were counted are written before the end of their session', async () => {
@@ -63,7 +63,7 @@ describe('refused frames', () => {
     await refusedTimes(socket, 5);
     socket.close();
     const events = await expectEvents(instance, [...REFUSED, 'rpc.denied', 'session.closed']);
-    expect(countIn(events[2]?.details ?? null)).toBe(4);
+    expect(countIn(events[3]?.details ?? null)).toBe(4);
   });
 
   test('are counted by session', async () => {
@@ -73,7 +73,14 @@ describe('refused frames', () => {
     });
     await refusedTimes(socket, 2);
     await refusedTimes(other, 2);
-    await expectEvents(instance, ['session.opened', 'session.opened', 'rpc.denied', 'rpc.denied']);
+    await expectEvents(instance, [
+      'ticket.used',
+      'session.opened',
+      'ticket.used',
+      'session.opened',
+      'rpc.denied',
+      'rpc.denied',
+    ]);
   });
 
   test('in the next life of an object are an event again', async () => {
@@ -170,7 +177,7 @@ test('an agent’s own refusals are counted the same way', async () => {
   await socket.call('deny', 50);
   at(60);
   await sweep(witness(instance));
-  const events = (await expectEvents(instance, [...REFUSED, 'rpc.denied'])).slice(1);
+  const events = (await expectEvents(instance, [...REFUSED, 'rpc.denied'])).slice(2);
   expect(events.map(({ code, details }) => [code, countIn(details)])).toEqual([
     ['not_now', undefined],
     ['not_now', 49],

@@ -90,6 +90,7 @@ describe('while a renewal waits for keys', () => {
           'session.closed',
           'session.opened',
           'session.renewed',
+          'ticket.used',
         ]);
         return found;
       });

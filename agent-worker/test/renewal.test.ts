@@ -35,7 +35,7 @@ describe('a newer ticket', () => {
     expect(await socket.call('increment')).toMatchObject({ success: true });
 
     expect(await ownSessions(counter(instance))).toMatchObject([{ id: before?.id, jti }]);
-    const [, renewed] = await expectEvents(instance, ['session.opened', 'session.renewed']);
+    const [, , renewed] = await expectEvents(instance, ['ticket.used', 'session.opened', 'session.renewed']);
     expect(renewed).toMatchObject({ jti, session_id: before?.id });
     expect(await sessionsOf(instance)).toMatchObject([
       { id: before?.id, jti, kid: nextSigner.kid, role: 'owner', scope: rights('counter', 'owner').scope },
@@ -143,8 +143,13 @@ describe('a renewal is refused, and the session goes on as it was,', () => {
       state.storage.sql.exec('SELECT 1 FROM ticket_burns WHERE jti = ?', jti).toArray(),
     );
     expect(burned).toEqual([]);
-    const events = await expectEvents(instance, ['session.opened', 'session.renewed', 'rpc.denied']);
-    expect(events[1]).toMatchObject({
+    const events = await expectEvents(instance, [
+      'ticket.used',
+      'session.opened',
+      'session.renewed',
+      'rpc.denied',
+    ]);
+    expect(events[2]).toMatchObject({
       outcome: 'denied',
       code: expect.stringMatching(/_(wrong|refused|unknown|valid|expired)$/),
     });

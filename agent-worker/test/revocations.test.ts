@@ -45,7 +45,7 @@ const enter = async (instance: string, claims: object = {}): Promise<Socket> => 
   return socket;
 };
 const expectOpened = (instance: string, sessions: number) =>
-  expectEvents(instance, Array(sessions).fill(['session.opened']).flat());
+  expectEvents(instance, Array(sessions).fill(['ticket.used', 'session.opened']).flat());
 
 describe('a ticket from before', () => {
   test.for<[of: string, target: (instance: string, sub: string) => string, claims?: object]>([
@@ -250,7 +250,7 @@ describe('the lapse of a claim', () => {
     const socket = await open(instance, { grant });
     socket.close();
     await socket.closed();
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     vi.setSystemTime(NOW_MS + 48 * 3600_000);
     // Until the answer of the recorder is there the row stays.
     await eventually(async () => {

@@ -100,8 +100,8 @@ describe('a session ends', () => {
     vi.setSystemTime((NOW + 7) * 1000);
     socket.close(4321, 'had enough');
     await socket.closed();
-    const events = await expectEvents(instance, ['session.opened', 'session.closed']);
-    expect(events[1]).toMatchObject({ code: 'client_closed', details: JSON.stringify({ code: 4321 }) });
+    const events = await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
+    expect(events[2]).toMatchObject({ code: 'client_closed', details: JSON.stringify({ code: 4321 }) });
     expect(await sessionsOf(instance)).toMatchObject([
       { ended_at: (NOW + 7) * 1000, end_reason: 'client_closed' },
     ]);
@@ -146,7 +146,7 @@ describe('a session ends', () => {
     await evictDurableObject(counter(instance));
     socket.close();
     await socket.closed();
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect(await sessionsOf(instance)).toMatchObject([{ end_reason: 'client_closed' }]);
   });
 
@@ -172,7 +172,7 @@ describe('a session ends', () => {
     await enter(instance);
     await evictDurableObject(counter(instance), { webSockets: 'close' });
     await sweep(counter(instance));
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect(await sessionsOf(instance)).toMatchObject([{ end_reason: 'connection_lost' }]);
   });
 

@@ -53,7 +53,7 @@ describe('a stream', () => {
     const ticket = await ticketOf(instance);
     expect(await drained(await begin(instance, ticket, 'stream/short'))).toBe('ended');
     await ends(instance, 'finished');
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect((await open(instance, ticket)).status).toBe(401);
   });
 

@@ -83,7 +83,7 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
     socket.close(4321, 'bye');
     // The agent keeps the close to itself; its client gets an answer all the same.
     expect(await socket.closed()).toEqual({ code: 4321, reason: 'bye' });
-    await expectEvents(instance, ['session.opened', 'session.closed']);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect(await received(instance)).toEqual(['fetch', 'close']);
   });
 

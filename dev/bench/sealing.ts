@@ -21,8 +21,8 @@ const EVENTS = 100_000;
 const PORTION = 500;
 const MINUTE_MS = 60_000;
 
-/** The type of each event of a session in turn: a session that opens and ends has three. */
-const TYPES = ['ticket.issued', 'session.opened', 'session.closed'] as const;
+/** The type of each event of a session in turn: a session that opens and ends has four. */
+const TYPES = ['ticket.issued', 'ticket.used', 'session.opened', 'session.closed'] as const;
 const PRINCIPAL = PrincipalId.parse('token:0123456789abcdef');
 
 function event(number: number, at: number): AuditEvent {

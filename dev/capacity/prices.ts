@@ -95,8 +95,8 @@ export function costRows(costs: Pick<Costs, 'rows'>): CostRow[] {
   ];
 }
 
-/** Events of one ticket that opens one session: issued, opened, closed. */
-export const EVENTS = 3;
+/** Events of one ticket that opens one session: issued, used, opened, closed. */
+export const EVENTS = 4;
 /** The largest size of one D1 database, in bytes. */
 const D1_BYTES = 10e9;
 const DAY_SECONDS = 86_400;

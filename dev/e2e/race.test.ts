@@ -29,7 +29,7 @@ it('of a hundred concurrent sockets with one ticket one opens, and the others ge
 
   await eventually(async () => {
     const types = (await eventsOf('counter', instance)).map((event) => event.type);
-    expect(types.toSorted()).toEqual(['session.opened', 'ticket.issued', 'ticket.replayed']);
+    expect(types.toSorted()).toEqual(['session.opened', 'ticket.issued', 'ticket.replayed', 'ticket.used']);
   });
   expect(await sessionsOf('counter', instance)).toEqual([
     expect.objectContaining({ jti, kid, ended_at: null }),

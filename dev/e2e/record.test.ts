@@ -51,20 +51,21 @@ it('the audit log has every event of a ticket', async () => {
 
   const events = await eventsBecome(instance, [
     'ticket.issued',
+    'ticket.used',
     'session.opened',
     'rpc.denied',
     'session.closed',
   ]);
   const all = { user_id: principal(), agent_slug: COUNTER, instance_id: instance, jti, kid: kidOf(ticket) };
   for (const event of events) expect(event).toMatchObject(all);
-  const [issued, opened, denied, closed] = events;
+  const [issued, used, opened, denied, closed] = events;
   expect(issued).toMatchObject({
     outcome: 'success',
     session_id: null,
     request_id: answer.headers.get('x-request-id'),
     policy_version: expect.any(String),
   });
-  expect(opened).toMatchObject({ outcome: 'success', details: JSON.stringify({ delivery: 'query' }) });
+  expect(used).toMatchObject({ outcome: 'success', details: JSON.stringify({ delivery: 'query' }) });
   for (const event of [opened, denied, closed]) expect(event?.session_id).toBe(session);
   expect(denied).toMatchObject({ outcome: 'denied', code: 'frame_scope_missing' });
   expect(denied?.details).toContain('"method":"reset"');
@@ -87,7 +88,7 @@ it('a refused socket causes no session, and without a verified ticket no audit e
   await watchToClose(socketUrl(COUNTER, instance, { ticket: 'let-me-in' }));
   const { url } = await mint({ instance });
   await nextFrame(openSocket(url).socket);
-  await eventsBecome(instance, ['ticket.issued', 'session.opened']);
+  await eventsBecome(instance, ['ticket.issued', 'ticket.used', 'session.opened']);
   expect(await sessionsOf(COUNTER, instance)).toHaveLength(1);
 });
 

@@ -37,6 +37,7 @@ export const agentSessions = sqliteTable(
     index('agent_sessions_newest').on(t.startedAt, t.id),
     // Each agent worker compares its own, past those of others.
     index('agent_sessions_active').on(t.startedAt, t.id, t.audience).where(sql`ended_at IS NULL`),
+    index('agent_sessions_agent').on(t.agentSlug, t.startedAt, t.id),
     index('agent_sessions_address').on(t.ipAddress, t.startedAt, t.id).where(sql`ip_address IS NOT NULL`),
     index('agent_sessions_ended').on(t.endedAt).where(sql`ended_at IS NOT NULL`),
     // For revocations: whom among those that are live do they hit.
@@ -99,10 +100,11 @@ export const auditEvents = sqliteTable(
   (t) => [
     index('audit_events_at').on(t.at),
     index('audit_events_user').on(t.userId, t.at),
+    index('audit_events_agent').on(t.agentSlug, t.at),
     index('audit_events_instance').on(t.agentSlug, t.instanceId, t.at),
     index('audit_events_type')
       .on(t.type, t.at)
-      .where(sql`type <> 'session.opened' AND type <> 'session.closed'`),
+      .where(sql`type <> 'ticket.used' AND type <> 'session.opened' AND type <> 'session.closed'`),
     index('audit_events_denied').on(t.at).where(sql`outcome = 'denied'`),
     index('audit_events_code').on(t.code, t.at).where(sql`code <> 'client_closed'`),
     index('audit_events_jti').on(t.jti, t.at).where(sql`jti IS NOT NULL`),

@@ -138,13 +138,14 @@ export function writeSessions(db: RecordDatabase) {
   };
 }
 
-/** The filters that one index serves: live sessions by principal or instance, all sessions by every one but the agent. */
+/** The filters that one index serves: live sessions by principal or instance, all sessions by every one. */
 function indexed({ principal, agent, instance, active, ipAddress }: SessionFilter): SessionFilter {
   const live = active === true ? { active } : {};
   if (principal !== undefined) return { principal, ...live };
   if (ipAddress !== undefined) return { ipAddress };
   if (instance !== undefined) return { agent, instance, ...live };
-  return live;
+  if (active === true) return live;
+  return agent === undefined ? {} : { agent };
 }
 
 /** Of the table, or of a subquery on it. */

@@ -47,7 +47,7 @@ export function statsStore(db: RecordDatabase) {
     counts: (starts: readonly number[], step: number): Promise<SpanCounts[]> => {
       const tickets = (type: string) =>
         sql<number>`(SELECT count(*) FROM ${auditEvents}
-          WHERE type = ${type} AND type <> 'session.opened' AND type <> 'session.closed' AND ${within('at', step)})`;
+          WHERE type = ${type} AND type <> 'ticket.used' AND type <> 'session.opened' AND type <> 'session.closed' AND ${within('at', step)})`;
       const sessions = (time: string) =>
         sql<number>`(SELECT count(*) FROM ${agentSessions} WHERE ${within(time, step)})`;
       return db

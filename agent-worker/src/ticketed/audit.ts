@@ -127,7 +127,7 @@ export function createAudit({
     /** Sessions of which the record database does not know all, the oldest first, and what it does not know. */
     pendingSessions(limit: number) {
       const rows = sessions.pending(limit);
-      const openings = rows.flatMap((row) => (row.recorded === 0 ? [openingOf(row)] : []));
+      const openings = rows.flatMap((row) => (row.recorded === 0 ? openingOf(row) : []));
       const ends = rows.flatMap((row) => (row.endedAt === null ? [] : [endOf(row, row.endedAt)]));
       return { rows, openings, ends };
     },
@@ -268,23 +268,25 @@ function revocableOf(session: ObjectSession): Revocable {
 }
 
 /**
- * The opening of a session by its ticket, as it was before any renewal. Here and at the end the ids of the events follow
- * from the row, so that a repeated hand-over changes nothing.
+ * The use of a session's ticket and its opening, as they were before any renewal. Here and at the end the ids of the events
+ * follow from the row, so that a repeated hand-over changes nothing.
  */
-function openingOf(session: ObjectSession): RecordFact {
+function openingOf(session: ObjectSession): RecordFact[] {
   const { id, ticket, startedAt, endedAt, ipAddress, userAgent } = session;
   const { kid, delivery, requestId, feed }: Opening = JSON.parse(session.opening);
   const claims = { ...claimsOf(session), jti: TicketId.parse(ticket) };
-  const presented = { claims, kid, requestId, ipAddress, userAgent };
+  const presented = { claims, kid, ipAddress, userAgent };
   const details = feed === 'away' ? { delivery, revocations: 'unread' } : { delivery };
-  return {
-    event: {
-      ...eventOf(presented, 'session.opened', derivedId(ticket), startedAt),
-      ...{ sessionId: id, details },
+  const used = eventOf({ ...presented, requestId }, 'ticket.used', derivedId(ticket), startedAt);
+  const opened = eventOf(presented, 'session.opened', derivedId(id), startedAt);
+  return [
+    { event: { ...used, sessionId: id, details } },
+    {
+      event: { ...opened, sessionId: id },
+      // The end of one that is over has it, and what it might do no more needs no check.
+      ...(endedAt === null ? { session: factOf(session), revocable: revocableOf(session) } : {}),
     },
-    // The end of one that is over has it, and what it might do no more needs no check.
-    ...(endedAt === null ? { session: factOf(session), revocable: revocableOf(session) } : {}),
-  };
+  ];
 }
 
 /** The end of a session. Its event has the session's id, as has that of an end which reconciliation finds. */

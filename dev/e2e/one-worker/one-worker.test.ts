@@ -75,7 +75,7 @@ it('seals the audit log by its cron trigger', async () => {
   const types = () => at.rows('SELECT DISTINCT type FROM audit_events');
   await eventually(async () => {
     const arrived = await types();
-    for (const type of ['ticket.issued', 'session.opened', 'lock.created', 'session.closed'])
+    for (const type of ['ticket.issued', 'ticket.used', 'lock.created', 'session.closed'])
       expect(arrived).toContainEqual({ type });
   });
   const [newest] = Seq.parse(await at.rows('SELECT max(seq) AS seq FROM audit_events'));

@@ -202,7 +202,7 @@ describe('events that an object cannot deliver', () => {
     await record.exec('ALTER TABLE away RENAME TO audit_events');
     const nothing = { agent_events_waiting: 0, agent_objects_waiting: 0, waiting_age: null };
     await eventually(async () => expect(await deployment.ready()).toMatchObject(nothing));
-    const all = ['session.opened', 'rpc.denied', 'rpc.denied'];
+    const all = ['ticket.used', 'session.opened', 'rpc.denied', 'rpc.denied'];
     await eventually(async () => expect(await deployment.arrived(instance)).toEqual(all));
   });
 });

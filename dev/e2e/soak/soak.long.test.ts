@@ -210,7 +210,7 @@ it(`accounts for every ticket, event and session after ${MINUTES} minutes, and i
   expect(sessions).toHaveLength(withSession.size);
   expect([...seen.opened].filter((jti) => !withSession.has(jti))).toEqual([]);
   const events = await rows(
-    "SELECT type, jti FROM audit_events WHERE type IN ('ticket.issued', 'session.opened', 'session.closed', 'ticket.replayed')",
+    "SELECT type, jti FROM audit_events WHERE type IN ('ticket.issued', 'ticket.used', 'session.opened', 'session.closed', 'ticket.replayed')",
     Event,
   );
   const ofType = (type: string) => events.flatMap((event) => (event.type === type ? [event.jti ?? ''] : []));
@@ -219,7 +219,7 @@ it(`accounts for every ticket, event and session after ${MINUTES} minutes, and i
   const known = new Set(issued);
   // An answer that a restart cut may have been a ticket.
   expect([...seen.answered].filter((jti) => !known.has(jti))).toEqual([]);
-  for (const type of ['session.opened', 'session.closed'])
+  for (const type of ['ticket.used', 'session.opened', 'session.closed'])
     expect(ofType(type).toSorted()).toEqual([...withSession].toSorted());
   expect(ofType('ticket.replayed')).toEqual([]);
 

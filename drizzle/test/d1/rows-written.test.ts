@@ -18,22 +18,24 @@ const event = (number: number, type: AuditEvent['type'], differs: Partial<AuditE
 });
 const session = sessionFact({ id: SESSION, ...CLIENT });
 const revocable = { names: ['agent:counter'], rev: 7 };
-const opened = event(2, 'session.opened', { sessionId: SESSION, requestId: uuidOf(200) });
+const used = event(5, 'ticket.used', { sessionId: SESSION, requestId: uuidOf(200) });
+const opened = event(2, 'session.opened', { sessionId: SESSION });
 const renewed = event(3, 'session.renewed', { sessionId: SESSION });
 const closed = event(4, 'session.closed', { sessionId: SESSION, code: 'client_closed' });
 const ended = { ...session, endedAt: NOW + MINUTE, endReason: 'client_closed' };
 
 /** The life of a ticket, each step after the one before. */
 const STEPS: readonly [step: string, rows: number, facts: readonly RecordFact[]][] = [
-  // The event, its id, and its indexes by time, principal, instance, type, ticket and request.
-  ['a mint', 8, [{ event: event(1, 'ticket.issued', { requestId: uuidOf(201) }) }]],
-  // The event as of a mint, with its session in place of its type; the session, its id, and eight indexes.
-  ['an opening', 8 + 10, [{ event: opened, session, revocable }]],
-  ['an opening that is handed over again', 1, [{ event: opened, session, revocable }]],
+  // The event, its id, and its indexes by time, principal, agent, instance, type, ticket and request.
+  ['a mint', 9, [{ event: event(1, 'ticket.issued', { requestId: uuidOf(201) }) }]],
+  // An event as of a mint, with its session in place of its type, and one without a request; the session, its id, and
+  // nine indexes.
+  ['an opening', 9 + 8 + 11, [{ event: used }, { event: opened, session, revocable }]],
+  ['an opening that is handed over again', 1, [{ event: used }, { event: opened, session, revocable }]],
   // Of the session its row alone.
-  ['a renewal', 8 + 1, [{ event: renewed, session: { ...session, jti: uuidOf(6), kid: 'k2' }, revocable }]],
+  ['a renewal', 9 + 1, [{ event: renewed, session: { ...session, jti: uuidOf(6), kid: 'k2' }, revocable }]],
   // The event without a request, its session and the index of ends. What leaves an index costs nothing.
-  ['an end', 7 + 2, [{ event: closed, session: ended }]],
+  ['an end', 8 + 2, [{ event: closed, session: ended }]],
   ['an end that is handed over again', 2, [{ event: closed, session: ended }]],
 ];
 

@@ -33,7 +33,7 @@ const EVENT_FILTERS: AuditFilter[] = [BROAD_FILTERS[0], BROAD_FILTERS.at(-1)]
   .flatMap((broad) => NARROW_FILTERS.map((narrow) => ({ ...broad, ...narrow })))
   .concat(BROAD_FILTERS);
 const eventIndexOf = (filter: AuditFilter) => {
-  const { principal, instance, type, outcome, code, jti, sessionId, requestId } = filter;
+  const { principal, agent, instance, type, outcome, code, jti, sessionId, requestId } = filter;
   if (requestId !== undefined) return 'audit_events_request';
   if (jti !== undefined) return 'audit_events_jti';
   if (sessionId !== undefined) return 'audit_events_session';
@@ -41,7 +41,8 @@ const eventIndexOf = (filter: AuditFilter) => {
   if (instance !== undefined) return 'audit_events_instance';
   if (code !== undefined) return 'audit_events_code';
   if (type !== undefined) return 'audit_events_type';
-  return outcome === undefined ? 'audit_events_at' : 'audit_events_denied';
+  if (outcome !== undefined) return 'audit_events_denied';
+  return agent === undefined ? 'audit_events_at' : 'audit_events_agent';
 };
 
 const SESSION_FILTERS = ([true, false] as const)
@@ -58,11 +59,12 @@ const PARTY_FILTERS = [
   { agent: 'counter', active: false },
 ].map((others) => ({ party: ALICE, ...others }));
 const sessionIndexOf = (filter: (typeof SESSION_FILTERS)[number]) => {
-  const { principal, instance, active, ipAddress } = filter;
+  const { principal, agent, instance, active, ipAddress } = filter;
   if (principal !== undefined) return active === true ? 'agent_sessions_user_live' : 'agent_sessions_user';
   if (ipAddress !== undefined) return 'agent_sessions_address';
   if (instance !== undefined) return active === true ? 'agent_sessions_live' : 'agent_sessions_instance';
-  return active === true ? 'agent_sessions_active' : 'agent_sessions_newest';
+  if (active === true) return 'agent_sessions_active';
+  return agent === undefined ? 'agent_sessions_newest' : 'agent_sessions_agent';
 };
 
 /** What a revocation can name, the indexes by which its sessions are found, and whether their objects are sorted. */
@@ -210,9 +212,9 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
   ...(
     [
       { outcome: 'success' },
+      { type: 'ticket.used' },
       { type: 'session.opened' },
       { type: 'session.closed', code: 'client_closed' },
-      { agent: 'counter', code: 'client_closed' },
     ] as const
   ).flatMap((filter) =>
     pages<RecordStore, { at: number; seq: number }>(
