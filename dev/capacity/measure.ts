@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import { makeSecrets } from 'agent-ticket/src/open-secrets.ts';
+import { WebSocket } from 'ws';
 import * as z from 'zod';
 import { circumstances } from '../bench/stored.ts';
 import { freePorts } from '../e2e/free-ports.ts';
