@@ -3703,6 +3703,7 @@ export interface operations {
                         readonly from: string;
                         /** Format: date-time */
                         readonly to: string;
+                        readonly counted_from: string | null;
                         readonly items: readonly components["schemas"]["StatsRow"][];
                     };
                 };
