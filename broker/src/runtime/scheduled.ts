@@ -14,7 +14,7 @@ import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS } from '../http/rate.ts';
 import { maintainKeys } from '../keys/maintenance.ts';
 import { measureGauges } from '../resources/metrics.ts';
 import { changePolicy, newRevocation } from '../revocation/changes.ts';
-import { flushOutbox, keepNumbersAhead, lacksCopies, restoreCopies } from '../revocation/outbox.ts';
+import { copyMissing, flushOutbox, keepNumbersAhead, restoreCopies } from '../revocation/outbox.ts';
 import { compareRegistries, reconcileSessions } from '../revocation/send-command.ts';
 import { deliverEvents } from '../webhooks/deliver.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -38,9 +38,9 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('rollouts', ports, () => endRollouts(ports, now));
   await step('registries', ports, () => compareRegistries(ports));
   await step('copies', ports, async () => {
-    // Copies of revocations that came after a backup are missing, too, where the log ends earlier.
-    const isRestored = (await compareSeal(ports, now)).fault === 'ends_earlier' || (await lacksCopies(ports));
-    if (isRestored) await restoreCopies(ports);
+    // Where the log ends earlier, copies from before the backup may last that were lifted since.
+    if ((await compareSeal(ports, now)).fault === 'ends_earlier') await restoreCopies(ports);
+    else await copyMissing(ports);
   });
   await step('checkpoint', ports, () =>
     whileMore(ports, async () => {
