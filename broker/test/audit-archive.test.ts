@@ -59,7 +59,7 @@ describe('an archive in R2', () => {
       await auditKeys({ front }),
     );
     expect(result).toMatchObject(SOUND);
-    expect(result.begins).toBeGreaterThan(1);
+    expect(result.from).toBeGreaterThan(1);
   });
 
   it('must be there where events shall move to it', () => {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { LABELS, measureByPoints, SERIES } from '@agent-ticket/shared/metrics.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -131,7 +132,7 @@ describe('GET /metrics', () => {
 
   it('counts these by codes that the alert about them has', async () => {
     const rules = await readFile(
-      new URL('../../../docs/operate/monitoring/alerts.yml', import.meta.url),
+      join(import.meta.dirname, '../../../docs/operate/monitoring/alerts.yml'),
       'utf8',
     );
     const [, codes = ''] = /tickets_total\{outcome="denied",code=~"([a-z_|]+)"\}/.exec(rules) ?? [];
