@@ -16,8 +16,8 @@ export function codeOf(error: unknown): string | undefined {
 }
 
 /**
- * The loggable part of an error: its class, its {@link codeOf} and stack frames. Never its message or that of a cause:
- * libraries quote their input in messages, and the input may be a credential.
+ * The loggable part of an error: its class, its {@link codeOf}, what a class of our own has made `loggable`, and stack
+ * frames. Never its message or that of a cause: libraries quote their input in messages, and the input may be a credential.
  */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
@@ -29,5 +29,7 @@ export function describeError(error: unknown): string {
     .map((line) => line.trim());
   const known = stack.includes(message) ? frames.filter((line) => line.startsWith('at ')).slice(0, 5) : [];
   const code = codeOf(error);
-  return [code === undefined ? name : `${name} (${code})`, ...known].join(' < ');
+  const why = 'loggable' in error && typeof error.loggable === 'string' ? `: ${error.loggable}` : '';
+  const what = `${code === undefined ? name : `${name} (${code})`}${why}`;
+  return [what, ...known].join(' < ');
 }

@@ -160,7 +160,7 @@ function remedyOf(
       : 'The credential is wrong, expired or revoked: use another one.';
   }
   if (status === ERROR_CODES.FORBIDDEN.status)
-    return 'See the permissions of this credential by "agent-ticket me", or use a profile with more.';
+    return 'See the permissions of this credential by "agent-ticket me". An operator finds the cause by "agent-ticket why" and the request id.';
   if (status === ERROR_CODES.NOT_FOUND.status) return 'Check the name in the list.';
   if (status === ERROR_CODES.CONFLICT.status) return 'Check the present state, then decide again.';
   if (status === ERROR_CODES.RATE_LIMITED.status || status === ERROR_CODES.UNAVAILABLE.status)

@@ -14,7 +14,7 @@ import { isLocal } from '../../webhooks/receiver-url.ts';
 import { compose } from '../compose.ts';
 import { openWeb } from '../open-web.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { runScheduled } from '../scheduled.ts';
+import { runArchive, runScheduled } from '../scheduled.ts';
 import type { DatabaseConfig, NodeConfig } from './config.ts';
 import { openArchive } from './open-archive.ts';
 import { openPost } from './open-post.ts';
@@ -129,12 +129,14 @@ async function start(
     answer.then(done, done);
     return answer;
   });
-  const eachMinute = repeat(() => runScheduled(ports), MINUTE_MS, { clock: () => performance.now(), wait });
+  const [eachMinute, archiving] = [runScheduled, runArchive].map((tasks) =>
+    repeat(() => tasks(ports), MINUTE_MS, { clock: () => performance.now(), wait }),
+  );
 
   return {
     url: server.url,
     async stop() {
-      await Promise.all([server.stop(STOP_PATIENCE_MS), eachMinute.stop()]);
+      await Promise.all([server.stop(STOP_PATIENCE_MS), eachMinute?.stop(), archiving?.stop()]);
       // A request whose connection was cut is still being answered.
       await Promise.allSettled(answers);
       await Promise.all(beside);
