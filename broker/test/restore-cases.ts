@@ -416,6 +416,17 @@ export function describeRestores(open: () => Promise<RestoreSetup>): void {
       });
     });
 
+    it('has no restored active key for a wrong key-encryption key, which a start must not take for a restore', async () => {
+      const { at, kid } = await restored('ticket');
+      expect((await at.ports.keyring.restoredActive(at.startsAt))?.kid).toBe(kid);
+      const config = { ...at.ports.config, keyEncryptionKey: new Uint8Array(32).fill(9) };
+      const keyring = createKeyring({ ...at.ports, config, purpose: 'ticket' });
+      expect(await keyring.restoredActive(at.startsAt)).toBeUndefined();
+      expect(await keyring.signer(at.startsAt)).toMatchObject({
+        denial: { detail: 'no key opens with KEK or KEK_PREVIOUS' },
+      });
+    });
+
     it('seals nothing with an audit key that was revoked after the backup', async () => {
       const { at, kid, operator } = await restored('audit');
       const before = await at.ports.record.checkpoints.newest();

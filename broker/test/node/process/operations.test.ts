@@ -136,9 +136,6 @@ it('a control database from before the revocation of its active key: the broker 
   for (const left of ['-wal', '-shm']) await rm(control + left, { force: true });
   await copyFile(backup, control);
 
-  const wrong = spawnBroker(settingsIn(home.folder));
-  expect(await wrong.ended).toEqual([1, null]);
-  expect(wrong.lines.join()).toContain('no key opens with KEK');
   await withBroker({ KEK: NEW_KEK }, async (broker) => {
     expect((await mintAt(broker.url, home.token)).status).toBe(503);
     const ready = await ask(broker, '/readyz');
@@ -149,6 +146,14 @@ it('a control database from before the revocation of its active key: the broker 
     expect(await revoke(broker, kid)).toBe(202);
     expect((await mintAt(broker.url, home.token)).status).toBe(201);
     expect(await kidsAt(broker)).not.toContain(kid);
-    expect((await ask(broker, '/admin/keys/rotate', { method: 'POST' })).status).toBe(200);
+    const rotated = await fetch(`${broker.url}/admin/keys/rotate`, {
+      method: 'POST',
+      headers: {
+        ...basic(home.token.clientId, home.token.clientSecret),
+        'content-type': 'application/json',
+      },
+      body: '{}',
+    });
+    expect(rotated.status).toBe(201);
   });
 });
