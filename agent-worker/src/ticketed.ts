@@ -99,6 +99,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       nextHandover: () => this.#record.nextHandover(),
       schedules: () => this.getSchedules(),
       schedule: (at) => this.schedule(at, SWEEP),
+      isBeingDestroyed: () => this.#destruction.isUnderWay(),
       repeat,
     });
     readonly #record = createObjectRecord({
@@ -188,11 +189,15 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
         webSocketClose: (ws: WebSocket, code: number, reason: string, wasClean: boolean) => {
           const close = { code, reason, wasClean };
           this.#endSession(ws, plainEndOf(close), { code });
-          return answerClose(ws, close, () => this.#agent.webSocketClose(ws, code, reason, wasClean));
+          return answerClose(ws, close, () =>
+            this.#destruction.isUnderWay()
+              ? undefined
+              : this.#agent.webSocketClose(ws, code, reason, wasClean),
+          );
         },
         webSocketError: (ws: WebSocket, error: unknown) => {
           this.#endSession(ws, 'connection_lost');
-          return this.#agent.webSocketError(ws, error);
+          return this.#destruction.isUnderWay() ? undefined : this.#agent.webSocketError(ws, error);
         },
         shouldSendProtocolMessages: (connection: Connection, context: ConnectionContext) =>
           this.#sessions.mayReadState(connection.id) &&

@@ -15,7 +15,7 @@ test('a destruction that failed early can be tried again, and one under way is t
     const destroy = vi.fn(async () => {});
     const destruction = createDestruction({
       rows: objectSessionStore(ctx.storage.sql),
-      sessions: { listOpen, end: vi.fn() },
+      sessions: { listOpen, end: vi.fn(), terminate: vi.fn() },
       audit: { releaseReplays: vi.fn(), releaseCalls: vi.fn() },
       streams: { cut: vi.fn() },
       ctx,

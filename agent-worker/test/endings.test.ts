@@ -1,4 +1,4 @@
-import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
@@ -20,6 +20,7 @@ import { counter, ownSessions, witness } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newInstance, nextSigner, rights, signer } from './tickets.ts';
+import { printed } from './watch.ts';
 
 /** Sessions that open while revocations arrive and objects are destroyed. */
 
@@ -224,6 +225,15 @@ describe('an object that was destroyed', () => {
     const answer = await counter(instance).fetch(commandRequest(cmd));
     expect(answer.headers.get('x-agent-ticket-denial')).toBe('destination_wrong');
     expect(await socket.call('whoami')).toMatchObject({ success: true });
+  });
+
+  test('starts no agent code if it slept until then, although its sockets close', async () => {
+    const instance = newInstance();
+    const socket = await enter(instance);
+    await evictDurableObject(counter(instance));
+    await destroy(instance);
+    expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
+    expect(printed.filter((line) => /agent_failed|Error on server/.test(line))).toEqual([]);
   });
 
   test('has kept the facts that were waiting for the record database, and its alarm is set to deliver them', async () => {

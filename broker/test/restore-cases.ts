@@ -1,8 +1,12 @@
+import { AgentSlug, InstanceName, PrincipalId } from '@agent-ticket/shared/names.ts';
+import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { compareSeal, NO_SEAL } from '../src/audit/seal.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
 import { createKeyring } from '../src/keys/keyring.ts';
+import { newRevocation } from '../src/revocation/changes.ts';
+import { flushOutbox } from '../src/revocation/outbox.ts';
 import type { BrokerPorts } from '../src/runtime/ports.ts';
 import { runScheduled } from '../src/runtime/scheduled.ts';
 
@@ -73,6 +77,21 @@ const post = (body: object, headers: Readonly<Record<string, string>>): RequestO
   headers: { ...headers, 'content-type': 'application/json' },
   body: JSON.stringify(body),
 });
+
+/** Locks a person of Auth0. Answers the id of the lock. */
+async function lockPerson(
+  at: RestoreSetup,
+  operator: Readonly<Record<string, string>>,
+  name: string,
+): Promise<string> {
+  const body = { target: { kind: 'principal', id: `auth0:people.test:${name}` }, reason: 'test' };
+  const { id } = await json(await at.request('/admin/locks', post(body, operator)));
+  return z.string().parse(id);
+}
+
+/** The ids of all copies in the record database, in the order of their numbers. */
+const copiesOf = async (at: RestoreSetup): Promise<unknown[]> =>
+  (await at.sql('record', 'SELECT id FROM revocation_copies ORDER BY rev')).map(({ id }) => id);
 
 async function writeEvent({ ports, startsAt }: RestoreSetup, at = startsAt): Promise<void> {
   const event = { eventId: crypto.randomUUID(), at, type: 'ticket.issued', outcome: 'success' } as const;
@@ -240,17 +259,11 @@ export function describeRestores(open: () => Promise<RestoreSetup>): void {
     it('has the copies of all revocations again within a minute, and none that was lifted', async () => {
       const at = await open();
       const operator = await at.makeToken(['locks:write']);
-      const lock = async (id: string) => {
-        const body = { target: { kind: 'principal', id }, reason: 'test' };
-        return z
-          .object({ id: z.string() })
-          .parse(await json(await at.request('/admin/locks', post(body, operator)))).id;
-      };
-      const kept = await lock('auth0:people.test:1');
-      const lifted = await lock('auth0:people.test:2');
+      const kept = await lockPerson(at, operator, '1');
+      const lifted = await lockPerson(at, operator, '2');
       await sealMinutes(at, 1);
       const backup = await backUp(at, 'record');
-      const later = await lock('auth0:people.test:3');
+      const later = await lockPerson(at, operator, '3');
       await at.request(`/admin/locks/${lifted}`, { method: 'DELETE', headers: operator });
       await sealMinutes(at, 1, 1);
       // The lifted row is forgotten, as it is an hour later: the copy in the backup has no row any more.
@@ -272,15 +285,66 @@ export function describeRestores(open: () => Promise<RestoreSetup>): void {
       const operator = await at.makeToken(['locks:write']);
       await sealMinutes(at, 1);
       const backup = await backUp(at, 'record');
-      const body = { target: { kind: 'principal', id: 'auth0:people.test:1' }, reason: 'test' };
-      const { id } = await json(await at.request('/admin/locks', post(body, operator)));
+      const id = await lockPerson(at, operator, '1');
       await restore(at, 'record', backup);
-      const copies = () => at.sql('record', 'SELECT id FROM revocation_copies');
-      expect(await copies()).toEqual([]);
+      expect(await copiesOf(at)).toEqual([]);
       at.setClock(at.startsAt + MINUTE);
       expect((await stateOf(at, at.startsAt + MINUTE)).fault).toBeUndefined();
       await runScheduled(at.ports);
-      expect(await copies()).toEqual([{ id }]);
+      expect(await copiesOf(at)).toEqual([id]);
+    });
+
+    it('has them again also where a change comes before the next run', async () => {
+      const at = await open();
+      const operator = await at.makeToken(['locks:write']);
+      const backup = await backUp(at, 'record');
+      const first = await lockPerson(at, operator, '1');
+      await restore(at, 'record', backup);
+      const second = await lockPerson(at, operator, '2');
+      expect(await copiesOf(at)).toEqual([first, second]);
+    });
+
+    it('has them again also where a change waited for its delivery when the backup was made', async () => {
+      const at = await open();
+      const operator = await at.makeToken(['locks:write']);
+      const target = { kind: 'principal', id: PrincipalId.parse('auth0:people.test:1') } as const;
+      const why = { kind: 'any', code: 'locked', reason: 'test', by: 'test', until: null } as const;
+      const first = newRevocation({ ...why, target, id: crypto.randomUUID(), now: at.startsAt });
+      await at.ports.control.change({
+        event: { eventId: crypto.randomUUID(), at: at.startsAt, type: 'lock.created', outcome: 'success' },
+        revocations: [first],
+        command: { op: 'revoke', ids: [first.id] },
+        dueAt: at.startsAt,
+      });
+      const second = await lockPerson(at, operator, '2');
+      const backup = await backUp(at, 'record');
+      await flushOutbox(at.ports);
+      await restore(at, 'record', backup);
+      await runScheduled(at.ports);
+      expect(await copiesOf(at)).toEqual([first.id, second]);
+    });
+
+    it('has of a deletion that is under way no lock, and an end of what refuses tickets from before', async () => {
+      const at = await open();
+      const now = at.startsAt;
+      const place = { agent: 'counter', instance: 'one' };
+      const target = {
+        kind: 'instance',
+        agent: AgentSlug.parse(place.agent),
+        instance: InstanceName.parse(place.instance),
+      } as const;
+      const facts = { target, code: 'rights_changed', reason: 'test', by: 'test', until: null, now } as const;
+      const lock = newRevocation({ ...facts, id: crypto.randomUUID(), kind: 'any' });
+      const ended = newRevocation({ ...facts, kind: 'before' });
+      await at.ports.control.change({
+        event: { eventId: crypto.randomUUID(), at: now, type: 'agent.deleted', outcome: 'success' },
+        revocations: [lock, ended],
+        command: { op: 'destroy', ...place, id: ended.id, lock: lock.id, before: now },
+        dueAt: now + MINUTE,
+      });
+      await runScheduled(at.ports);
+      const copies = await at.sql('record', 'SELECT id, until FROM revocation_copies');
+      expect(copies).toEqual([{ id: ended.id, until: now + REVOCATION_KEPT_MS }]);
     });
 
     it('keeps the revocation of a key that the control database, restored before, does not have', async () => {

@@ -121,7 +121,9 @@ const routeLimits = (): string =>
 function limitOf(rule: Limit): string {
   switch (rule.counts) {
     case 'requests':
-      return COSTS[rule.cost] === 1 ? '1 unit' : `${COSTS[rule.cost]} units`;
+      return `${COSTS[rule.cost] === 1 ? '1 unit' : `${COSTS[rule.cost]} units`}${
+        rule.exempt === undefined ? '' : `; not counted: callers with \`${rule.exempt}\``
+      }`;
     case 'sign-ins':
       return `sign-ins that were begun in the browser, ${SIGN_IN_LIMIT} by address`;
     case 'tickets':

@@ -24,5 +24,8 @@ export const POLICY_TESTS = ['', '-claims', '-rights', '-rollout', '-properties'
 );
 export const inNode = (name: string): string => `broker/test/node/${name}.test.ts`;
 export const RESTORE_TESTS = [inNode('restore')];
+export const KEY_TESTS = ['key-life', 'key-forgery', 'rotation', 'key-admin'].map(
+  (name) => `broker/test/${name}.test.ts`,
+);
 export const ARCHIVE_TESTS = ['audit-archive', 'archive-stops', 'archive-faults'].map(inNode);
 export const QUERY_TESTS = ['drizzle/test/libsql/queries.test.ts'];

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: originals and replacements are code.
-import { ARCHIVE_TESTS, type Mutant, of, QUERY_TESTS, RESTORE_TESTS } from './mutant.ts';
+import { ARCHIVE_TESTS, inNode, KEY_TESTS, type Mutant, of, QUERY_TESTS, RESTORE_TESTS } from './mutant.ts';
 
 /** Conditions of keys, the audit log, the outbox and both databases. */
 export const RECORD_MUTANTS: readonly Mutant[] = [
@@ -8,6 +8,39 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     ['if (!isOutage(error)) throw error;\n      compared', 'throw error;\n      compared'],
     ['const isRevoked = revoked.includes(row.kid);', 'const isRevoked = false;'],
   ]),
+  ...of('broker/src/keys/keyring.ts', KEY_TESTS, [
+    ['  if (kid !== row.kid) return undefined;\n', ''],
+    [
+      'held !== undefined && now - held.readAt < SIGNER_CACHE_MS && now >= held.readAt;',
+      'held !== undefined;',
+    ],
+    ["purpose === 'ticket' ? isPublished(row, now) : row.revokedAt === null", 'row.revokedAt === null'],
+    ['JSON.stringify([row.kid, row.alg, row.purpose, row.sealed])', 'row.kid'],
+    ['|| now - held.readAt > KEY_SET.staleMs) throw', ') throw'],
+  ]),
+  ...of(
+    'broker/src/keys/keyring.ts',
+    [inNode('token/ticket-status')],
+    [
+      ['each.kid === kid && each.revokedAt === null && ', 'each.kid === kid && '],
+      ['now >= row.removedAt + SESSION_SECONDS * 1000', 'false'],
+    ],
+  ),
+  ...of('broker/src/keys/changes.ts', KEY_TESTS, [
+    ['if (pending !== undefined) return err(', 'if (false) return err('],
+    ['  if (!signer.ok) return signer;\n', ''],
+    ["activate === 'now' ? now : now + leadMs", 'now'],
+    ['    if (row.revokedAt !== null)\n', '    if (false)\n'],
+    [
+      'const usable = await keyring.current(now);\n  const inState',
+      'const usable = rows.map((each) => ({ row: each }));\n  const inState',
+    ],
+  ]),
+  ...of(
+    'broker/src/keys/changes.ts',
+    [inNode('keys/rotation')],
+    [['keyring.make(generation, ', 'keyring.make(nextGeneration(await keyring.rows(now)), ']],
+  ),
   ...of('broker/src/audit/seal.ts', RESTORE_TESTS, [
     [
       "newest.n < noted.n)\n    return noted.n === 0 ? state(undefined) : state(undefined, 'ends_earlier');",
@@ -59,10 +92,12 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       'const over = copies.filter((copy) => !isOfKey(copy) && !known.some(({ id }) => id === copy.id));',
       'const over: typeof copies = [];',
     ],
-    ['rows.filter((row) => !isLockOfDeletion(row)).map(publicRevocation)', '[]'],
-  ]),
-  ...of('broker/src/revocation/outbox.ts', RESTORE_TESTS, [
-    ['(await record.revocations.newestRev()) < delivered;', 'false;'],
+    ['const newest = await copyAfter(0, ports);', 'const newest = 0;'],
+    ['      await copyEarlier(revocations, ports);\n', ''],
+    ['> copied + 1) await copyAfter', '> copied + 2) await copyAfter'],
+    ['  await copyAfter(await ports.record.revocations.newestRev(), ports);\n', ''],
+    ['rows.filter((row) => !isLockOfDeletion(row))', 'rows'],
+    ["row.kind === 'before' && row.until === null ?", 'false ?'],
   ]),
   ...of(
     'broker/src/revocation/outbox.ts',

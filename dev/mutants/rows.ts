@@ -1,4 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: originals and replacements are code.
+import { EXCHANGE_MUTANTS } from './exchange-rows.ts';
+import { GATE_MUTANTS } from './gate-rows.ts';
 import { type Mutant, of, POLICY_TESTS, TICKET_TESTS } from './mutant.ts';
 import { RECORD_MUTANTS } from './record-rows.ts';
 
@@ -207,5 +209,7 @@ export const MUTANTS: readonly Mutant[] = [
       ['if (!jwk.success) return undefined;', ''],
     ].map(([original = '', replacement = '']) => [original, replacement] as const),
   ),
+  ...GATE_MUTANTS,
+  ...EXCHANGE_MUTANTS,
   ...RECORD_MUTANTS,
 ];

@@ -35,6 +35,7 @@ export type Action = { readonly at: number } & (
   | { readonly kind: 'evict' | 'reset'; readonly pick: number }
   | { readonly kind: 'outage'; readonly of: 'control' | 'record' | 'between'; readonly ms: number }
   | { readonly kind: 'bad network'; readonly loss: number; readonly ms: number }
+  | { readonly kind: 'capture'; readonly ms: number }
   | {
       readonly kind: 'clock';
       readonly part: 'broker' | 'gate';
@@ -79,13 +80,14 @@ const WEIGHTS: readonly (readonly [Kind, number])[] = [
   ['terminate', 3],
   ['delete', 2],
   ['schedule', 5],
+  ['capture', 2],
   ['crash', 3],
   ['evict', 4],
   ['reset', 2],
   ['outage', 4],
   ['bad network', 3],
   ['clock', 1],
-  ['restore record', 0.4],
+  ['restore record', 0.8],
 ];
 
 const [FIRST, ...REST] = NAMES;
@@ -171,6 +173,8 @@ function draw(random: Random, kind: Kind): Action {
       return { kind, at, of: random.pick(['control', 'record', 'between']), ms: 500 + random.below(30_000) };
     case 'bad network':
       return { kind, at, loss: random.pick([0.03, 0.1, 0.3]), ms: 5_000 + random.below(40_000) };
+    case 'capture':
+      return { kind, at, ms: 5_000 + random.below(40_000) };
     case 'clock':
       return { kind, at, part, index, ahead: random.below(4_000) - 2_000 };
   }

@@ -57,6 +57,7 @@ export function createDeployment(
   const record = createD1(world, 'record', databases.record);
   /** `isAway`: broker and agent worker do not reach each other. */
   const between = { isAway: false };
+  const attacker = { captures: false };
   const internet: Link = { name: 'internet', usualMs: 30, lost: fetchFailed, isAway: () => false };
   const binding: Link = { name: 'binding', usualMs: 5, lost: fetchFailed, isAway: () => between.isAway };
   const outside = world.startLife('elsewhere');
@@ -166,12 +167,12 @@ export function createDeployment(
     else startGate(isolate);
   }
 
-  /** A bad network delivers some commands twice, the second time late, like an attacker who captured them. */
+  /** An attacker delivers some captured commands a second time, late. */
   function repeatLater(request: Request): void {
     const stream = world.random(world.current().name);
-    const [isRepeated, ms] = [stream.chance(2 * world.faults.request), stream.below(REPEATED_MS)];
+    const [isRepeated, ms] = [stream.chance(0.5), stream.below(REPEATED_MS)];
+    if (!isRepeated || !attacker.captures) return;
     const again = request.clone();
-    if (!isRepeated) return;
     world.later(ms, outside, 'command again', () => askAny(internet, gates, again).catch(() => {}));
   }
 
@@ -179,6 +180,7 @@ export function createDeployment(
     control,
     record,
     between,
+    attacker,
     brokers,
     gates,
     hosts,

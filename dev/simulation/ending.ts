@@ -107,13 +107,7 @@ export function checkEnding(
       violate('a session ends for a reason', `${id} of ${rights.sub}: ${String(row?.end_reason)}`);
   }
 
-  // A change that is delivered after the restore hides it from the comparison of the newest numbers: a known limit. A
-  // delivery is tried again for up to a minute.
-  const isHidden = notebook.taken.some(
-    ({ askedAt, liftAskedAt = 0 }) =>
-      Math.max(askedAt, liftAskedAt) > (restoredAt ?? Number.POSITIVE_INFINITY) - 60_000,
-  );
-  if (!isHidden) checkCopies(world, control, record, violate);
+  checkCopies(world, control, record, violate);
   const active = control(
     `SELECT kid FROM signing_keys WHERE purpose = 'ticket' AND revoked_at IS NULL
        AND (retires_at IS NULL OR retires_at > ${world.time()}) AND (generation = 1 OR activates_at <= ${world.time()})`,

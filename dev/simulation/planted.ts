@@ -24,4 +24,25 @@ export const PLANTED: readonly (Planted & { readonly name: string })[] = [
     original: 'change({ ...session, recorded: version });',
     replacement: 'change({ ...session, recorded: session.version });',
   },
+  {
+    // A late retry of a lock ended sessions that were opened after its lift.
+    name: 'lift-overtaken',
+    file: 'agent-worker/src/ticketed/commands.ts',
+    original: 'return !isDecidedLater && isHit(',
+    replacement: 'return isHit(',
+  },
+  {
+    // After a restore of the record database the copies of later revocations were missing.
+    name: 'copies-not-restored',
+    file: 'broker/src/runtime/scheduled.ts',
+    original: 'else await copyMissing(ports);',
+    replacement: '',
+  },
+  {
+    // The copy of a later change hid that the copies of earlier ones were missing.
+    name: 'copies-overtaken',
+    file: 'broker/src/revocation/outbox.ts',
+    original: '      await copyEarlier(revocations, ports);',
+    replacement: '',
+  },
 ];

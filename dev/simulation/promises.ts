@@ -120,12 +120,10 @@ export function watchPromises(world: World, deployment: Deployment, notebook: No
   return { reached, minted };
 }
 
-/**
- * Reports a log line about a bug in the code. `agent_failed` is not such a line: the SDK fails to start in an object that
- * is being deleted.
- */
+/** Reports a log line about a bug in the code. The simulated agents never fail. */
 export function watchLog(notebook: Notebook, line: string): void {
-  const isBug = /"event":"(bug|not_started|fact_set_aside|change_unreadable)"|"outage":false/.test(line);
+  const isBug =
+    /"event":"(bug|agent_failed|not_started|fact_set_aside|change_unreadable)"|"outage":false/.test(line);
   if (isBug) notebook.violate('no bug', line.slice(0, 400));
 }
 

@@ -95,7 +95,7 @@ async function act(
   notebook: ReturnType<typeof createNotebook>,
   actions: readonly Action[],
 ): Promise<void> {
-  const { control, record, between } = deployment;
+  const { control, record, between, attacker } = deployment;
   const isCalm = !actions.some(isFault);
   const promises = watchPromises(world, deployment, notebook, isCalm);
   watchAgents(promises.reached);
@@ -188,6 +188,11 @@ async function act(
         Object.assign(world.faults, { request: action.loss, answer: action.loss, slow: action.loss });
         return for_(action.ms, () => Object.assign(world.faults, { request: 0, answer: 0, slow: 0 }));
       }
+      case 'capture':
+        attacker.captures = true;
+        return for_(action.ms, () => {
+          attacker.captures = false;
+        });
       case 'clock': {
         const isolate = (action.part === 'broker' ? deployment.brokers : deployment.gates)[action.index];
         if (isolate !== undefined) isolate.clock.ahead = action.ahead;

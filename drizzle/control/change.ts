@@ -1,21 +1,7 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import type { Revocable, Revocation } from '@agent-ticket/shared/revocation.ts';
-import {
-  and,
-  asc,
-  desc,
-  eq,
-  exists,
-  gt,
-  inArray,
-  isNotNull,
-  isNull,
-  lte,
-  or,
-  type SQL,
-  sql,
-} from 'drizzle-orm';
+import { and, asc, desc, eq, exists, gt, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
 import {
   among,
   type Database,
@@ -176,25 +162,6 @@ export function revocationStore(db: ControlDatabase) {
     async newestRev(): Promise<number> {
       const [row] = await db.select({ rev: sql<number>`coalesce(max(rev), 0)` }).from(revocations);
       return row?.rev ?? 0;
-    },
-
-    /**
-     * The greatest number of a revocation that the record database must have by now: of those that commands carry, as
-     * marks and locks of deletions have no copy. 0 where there is none; `undefined` while a command waits.
-     */
-    async newestCopied(): Promise<number | undefined> {
-      const [[waiting], [row]] = await db.batch([
-        db.select({ id: outbox.id }).from(outbox).where(isNotNull(outbox.command)).limit(1),
-        db
-          .select({ rev: revocations.rev })
-          .from(revocations)
-          .where(
-            sql`(until IS NULL OR until <> created_at) AND NOT (code = 'rights_changed' AND kind = 'any' AND target GLOB 'instance:*')`,
-          )
-          .orderBy(desc(revocations.rev))
-          .limit(1),
-      ]);
-      return waiting === undefined ? (row?.rev ?? 0) : undefined;
     },
 
     /** Locks in force, newest first, past those that were lifted or have ended. `now` in ms. */

@@ -61,11 +61,7 @@ export function createCommands({ sql, sessions, destruction, clock, onFacts }: C
     // First, so that no ticket from before is admitted if the destruction fails half-way.
     revocations.apply(revocation);
     if (destruction.isDoneFor(revocation)) return { closed: 0 };
-    const closed = sessions
-      .listOpen()
-      .reduce((sum, { id }) => sum + sessions.terminate(id, 'session_terminated'), 0);
-    await destruction.startFor(revocation);
-    return { closed };
+    return { closed: await destruction.startFor(revocation) };
   }
 
   function lapse(revocation: Revocation): CommandAnswer {

@@ -12,7 +12,7 @@ import { unexpiredFrom } from './sweep.ts';
 
 interface DestructionPorts {
   readonly rows: SessionRows;
-  readonly sessions: Pick<Sessions, 'listOpen' | 'end'>;
+  readonly sessions: Pick<Sessions, 'listOpen' | 'end' | 'terminate'>;
   readonly audit: Pick<Audit, 'releaseReplays' | 'releaseCalls'>;
   readonly streams: Pick<Streams, 'cut'>;
   readonly ctx: Pick<DurableObjectState, 'storage' | 'abort'>;
@@ -40,25 +40,37 @@ export function createDestruction(ports: DestructionPorts) {
   if (keepsTables) keepThroughDeletions(storage, deleteAll, rows);
   let isErased = false;
   let isStarted = false;
-  let running: Promise<void> | undefined;
+  let isUnderWay = false;
+  /** Until the SDK ends this life of the object. */
+  let isDeleted = false;
+  let running: Promise<number> | undefined;
   /** The deletion for which the broker commanded the destruction that is under way. */
   let commandedBy: Revocation | undefined;
 
-  async function run(): Promise<void> {
-    for (const { id } of sessions.listOpen()) {
-      streams.cut(id);
-      sessions.end(id, 'destroyed');
-    }
+  async function run(): Promise<number> {
+    isUnderWay = true;
+    let closed = 0;
+    for (const { id } of sessions.listOpen())
+      if (commandedBy !== undefined) closed += sessions.terminate(id, 'session_terminated');
+      else {
+        streams.cut(id);
+        sessions.end(id, 'destroyed');
+      }
     await endMcpSessions();
     audit.releaseReplays(Number.POSITIVE_INFINITY);
     audit.releaseCalls();
-    keepAfterDeletion(storage, deleteAll, rows, clock(), () => commandedBy);
+    keepAfterDeletion(storage, deleteAll, rows, clock(), () => {
+      isDeleted = true;
+      return commandedBy;
+    });
     await destroy();
+    return closed;
   }
 
   /** A call while it is under way waits for the same. One that failed can be tried again. */
-  function start(): Promise<void> {
+  function start(): Promise<number> {
     running ??= run().finally(() => {
+      isUnderWay = false;
       running = undefined;
       commandedBy = undefined;
     });
@@ -66,7 +78,12 @@ export function createDestruction(ports: DestructionPorts) {
   }
 
   return {
-    start,
+    async start(): Promise<void> {
+      await start();
+    },
+
+    /** The object runs no code of the agent but its `destroy`: what starts the SDK would meet tables that are gone. */
+    isUnderWay: () => isUnderWay || isDeleted,
 
     /**
      * Deletes the tables that the construction of the object made, if the storage was empty before and nothing was written
@@ -97,8 +114,10 @@ export function createDestruction(ports: DestructionPorts) {
         .all()
         .some((row) => row.id === doneId(id) && row.rev >= rev),
 
-    /** Destroys the object for a deletion that the broker commanded. */
-    startFor(deletion: Revocation): Promise<void> {
+    /**
+     * Destroys the object for a deletion that the broker commanded. Answers how many sockets and streams it closed.
+     */
+    startFor(deletion: Revocation): Promise<number> {
       commandedBy = deletion;
       return start();
     },

@@ -24,6 +24,7 @@ interface SweepPorts {
   /** The SDK's scheduler. Never `setAlarm`, which is the SDK's own. */
   readonly schedules: () => readonly { readonly callback: string; readonly time: number }[];
   readonly schedule: (at: Date) => Promise<unknown>;
+  readonly isBeingDestroyed: () => boolean;
   readonly repeat: Repeat;
 }
 
@@ -43,6 +44,7 @@ const BESIDE_ALARM_MS = 1_000;
 /** What comes due in one object by time alone. */
 export function createSweep(ports: SweepPorts) {
   const { sql, rows, sessions, audit, sockets, clock, nextHandover, schedules, schedule, repeat } = ports;
+  const { isBeingDestroyed } = ports;
   /** The run that this life of the object has scheduled, so that a busy one does not read its schedules each time. */
   let planned: { readonly at: number; readonly isDone: Promise<boolean> } | undefined;
 
@@ -51,6 +53,7 @@ export function createSweep(ports: SweepPorts) {
    * come: an agent's own scheduler may throw, and an object that is being destroyed has none.
    */
   function wakeBy(due: number): Promise<boolean> {
+    if (isBeingDestroyed()) return Promise.resolve(false);
     const now = clock();
     // Whole seconds, rounded down by the SDK.
     const at = Math.floor((Math.max(due, now) + SCHEDULE_STEP_MS) / 1000) * 1000;

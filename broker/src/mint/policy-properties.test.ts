@@ -258,6 +258,23 @@ describe('in every case', () => {
     });
   });
 
+  it('no role is above those that the caller holds: of the access, a grant of its own, or a claim', () => {
+    return forAll(anyCase, (c) => {
+      const decision = decideCase(c);
+      if (!decision.allowed) return true;
+      const { access } = c.input.registry[0] ?? {};
+      const isPlain = access === 'viewer' || access === 'public';
+      const held = [
+        ...(isPlain ? (['viewer'] as const) : []),
+        ...(decision.claim === undefined ? [] : (['owner'] as const)),
+        ...c.input.grants
+          .filter(({ expiresAt }) => expiresAt === null || expiresAt > NOW * 1000)
+          .map(({ role }) => role),
+      ];
+      return held.some((role) => ROLES.indexOf(decision.role) <= ROLES.indexOf(role));
+    });
+  });
+
   it('an agent that is unknown or disabled allows nothing', () => {
     return forAll(anyCase, (c) => {
       const unknown = decideCase({ ...c, request: { ...c.request, agent: 'nobody' } });

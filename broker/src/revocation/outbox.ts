@@ -13,7 +13,7 @@ import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import type { Measure } from '@agent-ticket/shared/metrics.ts';
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
-import { REVOCATION_CODES, REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
+import { REVOCATION_CODES, REVOCATION_KEPT_MS, type Revocation } from '@agent-ticket/shared/revocation.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { readTargetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
@@ -104,7 +104,10 @@ async function deliver(row: OutboxRow, ports: ChangePorts): Promise<Receipt> {
   const revocations = await revocationsOf(command, ports);
   const isRecorded = await recorded(
     row.id,
-    () => record.deliverChange(event, revocations.map(publicRevocation)),
+    async () => {
+      await copyEarlier(revocations, ports);
+      await record.deliverChange(event, copiesOf(revocations, ports.clock()));
+    },
     ports,
   );
   const places = placesOf(command, revocations, event, ports).filter(
@@ -127,19 +130,14 @@ async function deliver(row: OutboxRow, ports: ChangePorts): Promise<Receipt> {
   return isDone(receipt) && command !== undefined ? NOTHING_DONE : receipt;
 }
 
-/**
- * The present versions of a command's revocations: a row may have changed since the command was enqueued. The lock of a
- * deletion is not copied: it only has to prevent new tickets, and no command would lift its copies afterwards.
- */
+/** The present versions of a command's revocations: a row may have changed since the command was enqueued. */
 async function revocationsOf(
   command: OutboxCommand | undefined,
   { control, clock }: ChangePorts,
 ): Promise<RevocationRow[]> {
   if (command === undefined) return [];
-  if (command.op === 'destroy') {
-    const until = clock() + REVOCATION_KEPT_MS;
-    return (await control.revocations.findAll([command.id])).map((row) => ({ ...row, until }));
-  }
+  if (command.op === 'destroy')
+    return (await control.revocations.findAll([command.id])).map((row) => ending(row, clock()));
   const rows = await control.revocations.findAll(command.ids);
   // The first revocation that hits a session decides its close code, so the strongest code is sent first.
   return rows.sort((a, b) => REVOCATION_CODES.indexOf(a.code) - REVOCATION_CODES.indexOf(b.code));
@@ -253,31 +251,49 @@ export async function keepNumbersAhead({ control, record, clock }: ChangePorts):
   if (copied > (await control.revocations.newestRev())) await control.revocations.jumpTo(copied, clock());
 }
 
-/**
- * Whether the record database lacks copies that were delivered: after a restore from a backup. The seal of the audit log
- * shows no restore to a moment within the minute since the last checkpoint, in which a lock may have been made.
- */
-export async function lacksCopies({ control, record }: ChangePorts): Promise<boolean> {
-  // In this order: what is delivered meanwhile makes the copies newer, never older.
-  const delivered = await control.revocations.newestCopied();
-  return delivered !== undefined && (await record.revocations.newestRev()) < delivered;
-}
-
 /** Rows of one batch: each costs a write, and one more for each index. */
 const COPIES = 100;
+
+/**
+ * Writes the copies of all revocations after a number, in the order of their numbers, and answers the greatest number.
+ * The record database so has a copy of every revocation up to the greatest number there.
+ */
+async function copyAfter(rev: number, { control, record, clock }: ChangePorts): Promise<number> {
+  let newest = rev;
+  for (let rows = await control.revocations.following(newest, COPIES); rows.length > 0; ) {
+    await record.revocations.apply(copiesOf(rows, clock()));
+    newest = rows.at(-1)?.rev ?? newest;
+    rows = await control.revocations.following(newest, COPIES);
+  }
+  return newest;
+}
+
+/**
+ * Writes the copies that are missing before those of a change: their commands still wait, or the record database was
+ * restored from a backup. If the copies of the change came alone, nothing would show later that others are missing.
+ */
+async function copyEarlier(revocations: readonly RevocationRow[], ports: ChangePorts): Promise<void> {
+  if (revocations.length === 0) return;
+  const copied = await ports.record.revocations.newestRev();
+  if (Math.max(...revocations.map(({ rev }) => rev)) > copied + 1) await copyAfter(copied, ports);
+}
+
+/**
+ * Writes the copies that are missing at the end: after a restore of the record database to a moment within the minute
+ * since the last checkpoint, which the seal of the audit log does not show.
+ */
+export async function copyMissing(ports: ChangePorts): Promise<void> {
+  await copyAfter(await ports.record.revocations.newestRev(), ports);
+}
 
 /**
  * Makes the copies in the record database complete again after a restore of that database. Writes those that the backup
  * did not have, and lifts those that lasted in the backup and are no revocations any more, but for those of keys. May be
  * repeated.
  */
-export async function restoreCopies({ control, record, clock }: ChangePorts): Promise<void> {
-  let newest = 0;
-  for (let rows = await control.revocations.following(0, COPIES); rows.length > 0; ) {
-    await record.revocations.apply(rows.filter((row) => !isLockOfDeletion(row)).map(publicRevocation));
-    newest = rows.at(-1)?.rev ?? newest;
-    rows = await control.revocations.following(newest, COPIES);
-  }
+export async function restoreCopies(ports: ChangePorts): Promise<void> {
+  const { control, record, clock } = ports;
+  const newest = await copyAfter(0, ports);
   for (let copies = await record.revocations.listEndless('', COPIES); copies.length > 0; ) {
     const known = await control.revocations.findAll(copies.map(({ id }) => id));
     const over = copies.filter((copy) => !isOfKey(copy) && !known.some(({ id }) => id === copy.id));
@@ -291,6 +307,14 @@ export async function restoreCopies({ control, record, clock }: ChangePorts): Pr
 /** That of a key is never lifted: a restored control database may have the key as it was before. */
 const isOfKey = ({ id }: { readonly id: string }): boolean => id.startsWith('any key:');
 
+/** The copies of revocations, as of `now` in ms. */
+const copiesOf = (rows: readonly RevocationRow[], now: number): Revocation[] =>
+  rows.filter((row) => !isLockOfDeletion(row)).map((row) => publicRevocation(ending(row, now)));
+
 /** It only has to prevent new tickets, and no command would lift its copy afterwards. */
 const isLockOfDeletion = ({ target, kind, code }: RevocationRow): boolean =>
   kind === 'any' && code === 'rights_changed' && readTargetName(target).kind === 'instance';
+
+/** That of a deletion has no end before the deletion is done. Copies and agent workers need it only so long. */
+const ending = (row: RevocationRow, now: number): RevocationRow =>
+  row.kind === 'before' && row.until === null ? { ...row, until: now + REVOCATION_KEPT_MS } : row;

@@ -7,6 +7,7 @@ import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { rolloutGrant, rolloutOf } from '@agent-ticket/shared/registry.ts';
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { archiveAudit } from '../audit/archive.ts';
+import { ArchiveFault } from '../audit/archive-store.ts';
 import { purgeAudit, purgeSegment } from '../audit/retention.ts';
 import { compareSeal } from '../audit/seal.ts';
 import { isFull, sealAudit } from '../audit/sealer.ts';
@@ -14,7 +15,7 @@ import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS } from '../http/rate.ts';
 import { maintainKeys } from '../keys/maintenance.ts';
 import { measureGauges } from '../resources/metrics.ts';
 import { changePolicy, newRevocation } from '../revocation/changes.ts';
-import { flushOutbox, keepNumbersAhead, lacksCopies, restoreCopies } from '../revocation/outbox.ts';
+import { copyMissing, flushOutbox, keepNumbersAhead, restoreCopies } from '../revocation/outbox.ts';
 import { compareRegistries, reconcileSessions } from '../revocation/send-command.ts';
 import { deliverEvents } from '../webhooks/deliver.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -22,9 +23,9 @@ import { yieldTurn } from './yield-turn.ts';
 
 /**
  * The tasks of each minute, on Workers by a cron trigger, on Node by a timer: deliver changes of the outbox, correct
- * sessions whose end was not reported, compare registries, rotate keys, seal the audit log, move its older
- * events to the archive, delete expired rows, send events to webhooks. Any number of instances may run them concurrently. A step that fails runs again the next minute and does not prevent the
- * other steps.
+ * sessions whose end was not reported, compare registries, rotate keys, seal the audit log, delete expired rows, send
+ * events to webhooks. Any number of instances may run them concurrently. A step that fails runs again the next minute and
+ * does not prevent the other steps.
  */
 export async function runScheduled(ports: BrokerPorts): Promise<void> {
   const now = ports.clock();
@@ -38,9 +39,9 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('rollouts', ports, () => endRollouts(ports, now));
   await step('registries', ports, () => compareRegistries(ports));
   await step('copies', ports, async () => {
-    // Copies of revocations that came after a backup are missing, too, where the log ends earlier.
-    const isRestored = (await compareSeal(ports, now)).fault === 'ends_earlier' || (await lacksCopies(ports));
-    if (isRestored) await restoreCopies(ports);
+    // Where the log ends earlier, copies from before the backup may last that were lifted since.
+    if ((await compareSeal(ports, now)).fault === 'ends_earlier') await restoreCopies(ports);
+    else await copyMissing(ports);
   });
   await step('checkpoint', ports, () =>
     whileMore(ports, async () => {
@@ -52,6 +53,20 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('anchor', ports, async () => {
     if (checkpoint !== undefined) await ports.anchor(checkpoint);
   });
+  await step('retention', ports, () => whileMore(ports, async () => (await purgeAudit(ports, now)) > 0));
+  await step('sessions', ports, () => whileMore(ports, async () => (await purgeSessions(ports, now)) > 0));
+  await step('expired', ports, () => purgeExpired(ports));
+  await step('metrics', ports, () => measureGauges(ports, now));
+  // The last step, since it waits for receivers.
+  await step('webhooks', ports, () => deliverEvents(ports));
+}
+
+/**
+ * The tasks of each minute that wait for the archive: move older events there, delete segments past their retention. They
+ * run beside {@link runScheduled}: an archive that is slow or away must not delay changes, which close sessions.
+ */
+export async function runArchive(ports: BrokerPorts): Promise<void> {
+  const now = ports.clock();
   let moved = 0;
   await step('archive', ports, () =>
     whileMore(ports, async () => {
@@ -60,12 +75,6 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
     }),
   );
   await step('archive retention', ports, () => whileMore(ports, () => purgeSegment(ports, now)));
-  await step('retention', ports, () => whileMore(ports, async () => (await purgeAudit(ports, now)) > 0));
-  await step('sessions', ports, () => whileMore(ports, async () => (await purgeSessions(ports, now)) > 0));
-  await step('expired', ports, () => purgeExpired(ports));
-  await step('metrics', ports, () => measureGauges(ports, now));
-  // The last step, since it waits for receivers.
-  await step('webhooks', ports, () => deliverEvents(ports));
 }
 
 /**
@@ -89,7 +98,7 @@ async function step(name: string, ports: BrokerPorts, work: () => Promise<unknow
     ports.log({
       event: 'scheduled_failed',
       step: name,
-      outage: isOutage(error),
+      outage: isOutage(error) || error instanceof ArchiveFault,
       error: describeError(error),
     });
   }

@@ -183,7 +183,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
     look: ready(
       'workers_unanswered',
       above(0),
-      'An agent worker has not answered the broker for minutes. Check AGENT_WORKER_URL, its ISSUER, and that no Access application is in front of it.',
+      'An agent worker has not answered the broker for minutes. Check AGENT_WORKER_URL, its ISSUER, that its own database RECORD has its tables (wrangler d1 migrations apply RECORD), and that no Access application is in front of it.',
     ),
   },
   { name: 'key set is public', look: published('keySet', '/.well-known/jwks.json') },

@@ -235,12 +235,6 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     work: ({ revocations }) => revocations.newestRev(),
     by: ['revocations_rev_unique'],
   },
-  {
-    what: 'the newest number of a copy, by the first row from the newest on that has one; few have none',
-    work: ({ revocations }) => revocations.newestCopied(),
-    by: ['revocations_rev_unique'],
-    scans: ['outbox', 'revocations'],
-  },
   ...pages<ControlStore, typeof CURSOR>(
     'locks, newest first',
     CURSOR,

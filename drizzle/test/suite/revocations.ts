@@ -52,28 +52,6 @@ export function describeRevocations(open: OpenDatabases): void {
       expect(await control.revocations.purge(NOW + MINUTE, 9)).toBe(1);
     });
 
-    it('have copies, but for marks, the jump of a restore and locks of deletions, and not while a command waits', async () => {
-      expect(await control.revocations.newestCopied()).toBe(0);
-      await lock('a');
-      const copied = await control.revocations.newestCopied();
-      await control.revocations.mark('rollout counter', 'grant:rollout:counter', NOW);
-      await control.revocations.jumpTo(40, NOW);
-      const deletion = {
-        target: 'instance:counter/one',
-        kind: 'any',
-        code: 'rights_changed',
-        until: null,
-      } as const;
-      await change([newRevocation({ id: 'deletion', ...deletion })]);
-      expect(copied).toBe(1);
-      expect(await control.revocations.newestCopied()).toBe(1);
-      expect(await lift('a', NOW + MINUTE)).toBe(true);
-      expect(await control.revocations.newestCopied()).toBe(43);
-      const command = { op: 'revoke', ids: ['a'] } as const;
-      await control.change({ event: auditEvent({ eventId: uuidOf(4_000) }), command, dueAt: NOW });
-      expect(await control.revocations.newestCopied()).toBeUndefined();
-    });
-
     describe('get numbers', () => {
       it('that grow with each row of each change', async () => {
         expect(await control.revocations.newestRev()).toBe(0);
