@@ -118,7 +118,7 @@ export const rotateServiceToken: Handler = async (call) => {
   const found = await findLive(call);
   if (!found.ok) return found;
   const token = found.value;
-  const { who, now, ports } = call;
+  const { now, ports } = call;
   // A secret has the rights of its token.
   if (await holdsMore(call, token)) return err('above_own_rights', { hint: ABOVE_TOKEN });
   const own = ownSecret(call, token);
