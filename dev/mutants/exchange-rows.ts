@@ -1,6 +1,6 @@
 import { inNode, type Mutant, of } from './mutant.ts';
 
-/** Conditions of the exchange of tokens. */
+/** Conditions of the exchange of tokens, and of grants. */
 
 const EXCHANGE_TESTS = [inNode('token/exchange')];
 const ISSUER_TESTS = ['foreign/issuers', 'workload/tokens', 'token/exchange'].map(inNode);
@@ -29,6 +29,14 @@ export const EXCHANGE_MUTANTS: readonly Mutant[] = [
     ['return ok(capped({ ...subject, act }, actor));', 'return ok({ ...subject, act });'],
     ['(iss !== undefined && iss !== issuer)', 'false'],
   ]),
+  ...of(
+    'broker/src/resources/grants.ts',
+    [inNode('admin/above-own-properties')],
+    [
+      ['if (!coversRole(right.value, role)) return err(', 'if (false) return err('],
+      ["held.value.role === 'owner' ? ok(held.value) : refused", 'ok(held.value)'],
+    ],
+  ),
   ...of('broker/src/credentials/foreign-jwt.ts', ISSUER_TESTS, [
     ['  audience: [...audiences],\n', ''],
     ['maxTokenAge: found.issuer.maxAgeSeconds ?? Number.MAX_SAFE_INTEGER,', ''],

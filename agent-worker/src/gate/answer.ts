@@ -9,8 +9,8 @@ import { ROUTES } from '../routes.ts';
 
 /** The answers of the gate: refusals, sockets, CORS, and the headers that each answer has. */
 
-/** A year, as ASVS 3.4.1 asks. It binds hosts below this one as well. */
-export const STRICT_TRANSPORT = 'max-age=31536000; includeSubDomains';
+/** A year, as ASVS 3.4.1 asks. Not for hosts below this one: the app knows whether all of these have TLS. */
+export const STRICT_TRANSPORT = 'max-age=31536000';
 
 /** An answer is for its caller alone. `nosniff` and no frames: an agent may answer with text of other people. */
 const SECURE_HEADERS = {
