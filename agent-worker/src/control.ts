@@ -11,7 +11,7 @@ import { logNaming, nameRequest } from '@agent-ticket/shared/trace-context.ts';
 import type { FindKey } from '@agent-ticket/shared/verify-ticket.ts';
 import type { GateConfig } from './config.ts';
 import { inBatches, type ReconcilePorts, reconcile } from './control/reconcile.ts';
-import { faultDenial, faultLine, refuseHttp, secureHeaders } from './gate/answer.ts';
+import { faultDenial, faultLine, ownHeaders, refuseHttp } from './gate/answer.ts';
 import type { CommandAnswer, ObjectCommand } from './handover.ts';
 import { ROUTES } from './routes.ts';
 
@@ -48,7 +48,7 @@ export async function answerControl(request: Request, shared: ControlPorts): Pro
   });
   if (outcome.ok) {
     const { value } = outcome;
-    const headers = secureHeaders(new Headers(), requestId);
+    const headers = ownHeaders(requestId);
     return Response.json(value, { status: value.pending === 0 ? 200 : 202, headers });
   }
   const { reason, detail } = outcome.denial;
@@ -80,6 +80,8 @@ async function dispatch(command: ControlCommand, ports: ControlPorts, now: numbe
     case 'reconcile':
       return { ...(await reconcile(ports)), pending: 0 };
     case 'digest':
+      // A worker that cannot read its record can take no other command either: it is not to be counted as one that answers.
+      await ports.record.sessions.listOpen(ports.config.audience, 0, now, 1);
       return { ...NOTHING, registry: await registryDigest(ports.registry) };
     case 'destroy':
     case 'lapse':

@@ -72,6 +72,7 @@ describe('the demo page', () => {
         "base-uri 'none'",
         "frame-ancestors 'none'",
       ]);
+      expect(headers.get('strict-transport-security')).toBe('max-age=31536000');
       expect(headers.get('x-content-type-options')).toBe('nosniff');
       expect(headers.get('referrer-policy')).toBe('no-referrer');
       expect(headers.get('x-request-id')).toBe('request-1');

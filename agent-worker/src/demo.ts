@@ -1,6 +1,6 @@
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import type { DemoAgent, DemoFacts } from '../demo/facts.ts';
-import { refuse } from './gate/answer.ts';
+import { refuse, STRICT_TRANSPORT } from './gate/answer.ts';
 
 /** The demo page: requests to this worker that are for no agent. Uses neither tickets nor objects. */
 
@@ -94,6 +94,7 @@ function securityHeaders(url: URL, broker: string): Record<string, string> {
   ];
   return {
     'content-security-policy': policy.join('; '),
+    'strict-transport-security': STRICT_TRANSPORT,
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
   };

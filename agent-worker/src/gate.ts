@@ -106,18 +106,25 @@ interface Attempt {
     readonly method: string;
     readonly path: string;
     readonly auth_method: 'ticket' | 'callback' | 'worker';
+    readonly ip_address: string | null;
     readonly principal?: string;
     readonly tier?: string;
+    /** Of a verified ticket, so that each of its uses can be found. An instance that nobody verified is a caller's text. */
+    readonly jti?: string;
+    readonly instance?: string;
     /** Let through although revocations could not be read. */
     readonly revocations?: 'unread';
   };
 }
 
 const lineOf = (
-  { method }: Request,
+  request: Request,
   url: URL,
   auth_method: NonNullable<Attempt['line']>['auth_method'],
-): NonNullable<Attempt['line']> => ({ method, path: pathPattern(url.pathname), auth_method });
+): NonNullable<Attempt['line']> => ({
+  ...{ method: request.method, path: pathPattern(url.pathname), auth_method },
+  ip_address: clientOf(request).ipAddress,
+});
 
 /** Of an origin that is refused, for the log. */
 const ORIGIN_LOGGED_CHARACTERS = 128;
@@ -176,8 +183,8 @@ async function passGate(
     findKey: ports.findKey,
   });
   if (!verified.ok) return verified;
-  const { sub: principal, tier } = verified.value.claims;
-  attempt.line = { ...attempt.line, principal, tier };
+  const { sub: principal, tier, jti } = verified.value.claims;
+  attempt.line = { ...attempt.line, principal, tier, jti, instance };
   if (!entry.deliveries.includes(delivery)) return err('ticket_delivery_not_allowed');
 
   // How long a session lasts is in its ticket.

@@ -186,6 +186,7 @@ describe('a refusal', () => {
         method: 'GET',
         path: '/agents/:agent/:instance',
         auth_method: 'ticket',
+        ip_address: null,
         reason: 'ticket_audience_wrong',
         detail: undefined,
         request_id: answer.headers.get('x-request-id'),

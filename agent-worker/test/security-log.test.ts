@@ -4,11 +4,15 @@ import type { Front } from './openapi.ts';
 import { ask, refusedSocket, upgrade } from './sockets.ts';
 import { makeTicket, newInstance, ORIGIN, SUBJECT, unknownSigner } from './tickets.ts';
 
-/** Every attempt to authenticate at the gate is one line: who, where, how, and why not. */
+/** Every attempt to authenticate at the gate is one line: who, from where, with which ticket, how, and why not. */
 
 type Line = Readonly<Record<string, unknown>>;
 
-const KNOWN = { principal: SUBJECT, tier: 'free', auth_method: 'ticket', agent: 'witness' };
+const FROM = '203.0.113.7';
+const KNOWN = {
+  ...{ principal: SUBJECT, tier: 'free', auth_method: 'ticket', agent: 'witness' },
+  ...{ jti: expect.any(String), ip_address: FROM },
+};
 const SCOPE = 'agent:connect agent:state:read agent:message';
 const make = (instance: string, other: object = {}, how?: object) =>
   makeTicket({ instance, agent: 'witness', scope: SCOPE, ...other }, how);
@@ -34,12 +38,17 @@ const ATTEMPTS: [
     'a ticket that nobody knows',
     async (path, instance, front) =>
       ask(path, { front, ticket: await make(instance, {}, { by: unknownSigner }) }),
-    [{ event: 'auth_failure', auth_method: 'ticket', agent: 'witness', reason: 'ticket_key_unknown' }],
+    [
+      {
+        ...{ event: 'auth_failure', auth_method: 'ticket', agent: 'witness' },
+        ...{ reason: 'ticket_key_unknown', ip_address: FROM },
+      },
+    ],
   ],
   [
     'no ticket',
     (path, _, front) => ask(path, { front }),
-    [{ event: 'auth_failure', reason: 'ticket_missing' }],
+    [{ event: 'auth_failure', reason: 'ticket_missing', ip_address: FROM }],
   ],
   [
     'a ticket that the object refuses',
@@ -72,10 +81,19 @@ const ATTEMPTS: [
 
 test.for(ATTEMPTS)('%s', async ([, run, lines]) => {
   const logged: Line[] = [];
-  const front = gateWith({ log: (line) => logged.push(line) });
+  const gate = gateWith({ log: (line) => logged.push(line) });
+  const front: Front = (request) => {
+    const addressed = new Request(request);
+    addressed.headers.set('cf-connecting-ip', FROM);
+    return gate(addressed);
+  };
   const instance = newInstance();
   await run(`/agents/witness/${instance}`, instance, front);
   expect(logged).toMatchObject(lines);
   expect(logged).toHaveLength(lines.length);
-  expect(JSON.stringify(logged)).not.toContain(instance);
+  // A ticket that verified names its instance. What else a path has is a caller's text, and may be a ticket.
+  for (const { jti, ...line } of logged) {
+    if (jti !== undefined) expect(line.instance).toBe(instance);
+    else expect(JSON.stringify(line)).not.toContain(instance);
+  }
 });

@@ -24,19 +24,23 @@ import type { HandlerResult, Route } from './runtime/call.ts';
 import { countCall } from './runtime/limit.ts';
 import type { BrokerPorts } from './runtime/ports.ts';
 
+/** The policy of every answer but the console's (CSP Level 3): `default-src` covers neither a base nor forms nor frames. */
+const PLAIN_POLICY = {
+  defaultSrc: ["'none'"],
+  styleSrc: [LOOK_DIGEST],
+  formAction: ["'none'"],
+  baseUri: ["'none'"],
+  frameAncestors: ["'none'"],
+};
+
 /** The broker as one fetch handler, of all routes or of some. Everything it touches comes in through the ports. */
 export function createApp(ports: BrokerPorts, routes: readonly Route[] = ROUTES): Hono {
   const app = new Hono({ getPath: pathOf(ports.config.issuer) });
   const { allowedOrigins } = ports.config;
   const tally = createRefusalTally(ports.log);
-  const plain = secureHeaders({
-    contentSecurityPolicy: {
-      defaultSrc: ["'none'"],
-      styleSrc: [LOOK_DIGEST],
-      frameAncestors: ["'none'"],
-    },
-  });
-  const ofConsole = secureHeaders({ contentSecurityPolicy: CONSOLE_POLICY });
+  const secured = (contentSecurityPolicy: typeof CONSOLE_POLICY | typeof PLAIN_POLICY) =>
+    secureHeaders({ contentSecurityPolicy, strictTransportSecurity: 'max-age=31536000; includeSubDomains' });
+  const [plain, ofConsole] = [secured(PLAIN_POLICY), secured(CONSOLE_POLICY)];
   app.use((c, next) => (/^\/console(\/|$)/.test(c.req.path) ? ofConsole : plain)(c, next));
   app.use(async (c, next) => {
     const origin = c.req.header('origin') ?? null;
@@ -140,6 +144,9 @@ async function answer(c: Context, route: Route, shared: BrokerPorts, tally: Refu
     const denial: Denial = outage
       ? { reason: 'database_unavailable', retryAfter: 5 }
       : { reason: 'internal' };
+    // Nothing was decided, and a caller got no ticket all the same: an alert counts on it.
+    if (route.limit.counts === 'tickets')
+      ports.measure('tickets_total', { outcome: 'denied', code: denial.reason });
     return ofRoute(denial, requestId, null, request);
   }
 }

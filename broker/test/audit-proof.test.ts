@@ -44,7 +44,8 @@ describe('an export', () => {
       ...SOUND,
       events: 9,
       checkpoints: 3,
-      begins: 1,
+      from: 1,
+      purgedThrough: 0,
       tail: { faults: [], provenThrough: 8, unproven: 1, anchored: false },
     });
   });
@@ -179,6 +180,16 @@ describe('an export', () => {
       { content: ['line 9 is neither an event nor a checkpoint'], gaps: ['event 7 is missing'] },
     ],
     [
+      'an empty line',
+      (lines) => [...lines, ''],
+      { content: ['line 13 is neither an event nor a checkpoint'] },
+    ],
+    [
+      'a line that ends with CR LF',
+      (lines) => lines.map((line) => (isCheckpoint(3)(line) ? `${line}\r` : line)),
+      { content: ['line 11 is neither an event nor a checkpoint'] },
+    ],
+    [
       'a line that is none',
       (lines) => [...lines, 'hello'],
       { content: ['line 13 is neither an event nor a checkpoint'] },
@@ -223,7 +234,7 @@ describe('an export', () => {
     const keys = await auditKeys({ front: broker.front });
     const verify = (text: string) => verifyExport(text.trim().split('\n'), keys);
     expect(await verify(before + rest)).toMatchObject({ ...SOUND, events: 7, tail: { provenThrough: 7 } });
-    expect(await verify(rest)).toMatchObject({ ...SOUND, begins: 7, tail: { provenThrough: 7 } });
+    expect(await verify(rest)).toMatchObject({ ...SOUND, from: 7, tail: { provenThrough: 7 } });
   });
 
   it('has one line for each event, also for readers that break at other signs than LF', async () => {

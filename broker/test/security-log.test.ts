@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mint, requestIdOf } from './call.ts';
+import { COUNTER, mint, newAddress, requestIdOf } from './call.ts';
 import { printed } from './printed.ts';
 import { bearer, makeToken, newSecret, pair, type ServiceToken } from './tokens.ts';
 
@@ -9,9 +9,9 @@ describe('the log', () => {
       .filter((line) => line.startsWith('{') && line.includes(`"event":"${name}"`))
       .map((line) => JSON.parse(line));
 
-  it('has a line for each good credential: principal, method and route', async () => {
+  it('has a line for each good credential: principal, address, method and route', async () => {
     const token = await makeToken({ tier: 'pro' });
-    const reply = await mint(token.bearer);
+    const reply = await mint(token.bearer, COUNTER, { from: '203.0.113.7' });
     expect(eventsNamed('auth_success')).toEqual([
       expect.objectContaining({
         method: 'POST',
@@ -19,6 +19,7 @@ describe('the log', () => {
         principal: token.principal,
         tier: 'pro',
         auth_method: 'service-token',
+        ip_address: '203.0.113.7',
         request_id: requestIdOf(reply),
       }),
     ]);
@@ -28,13 +29,20 @@ describe('the log', () => {
     ['credential_secret_wrong', (t: ServiceToken) => pair(t.clientId, newSecret())],
     ['credential_unknown', () => bearer(newSecret())],
     ['credential_malformed', () => ({ authorization: 'nonsense' })],
-  ])('contains the exact reason why a credential was refused: %s', async (reason, present) => {
-    const reply = await mint(present(await makeToken()));
-    expect(eventsNamed('auth_failure')).toEqual([
-      expect.objectContaining({ method: 'POST', path: '/tickets', reason, request_id: requestIdOf(reply) }),
-    ]);
-    expect(reply.text).not.toContain(reason);
-  });
+  ])(
+    'contains the exact reason why a credential was refused, and the address that tried it: %s',
+    async (reason, present) => {
+      const from = newAddress();
+      const reply = await mint(present(await makeToken()), COUNTER, { from });
+      expect(eventsNamed('auth_failure')).toEqual([
+        expect.objectContaining({
+          ...{ method: 'POST', path: '/tickets', reason },
+          ...{ ip_address: from, request_id: requestIdOf(reply) },
+        }),
+      ]);
+      expect(reply.text).not.toContain(reason);
+    },
+  );
 
   it('names the principal that is over a limit', async () => {
     const token = await makeToken({ tier: 'free' });

@@ -4,7 +4,7 @@ import { signedExport } from '../test/signed-export.ts';
 import { terminalWith } from '../test/terminal.ts';
 import { run } from './run.ts';
 
-const { lines: GOOD, jws, keySet } = await signedExport();
+const { lines: GOOD, jws, later, anchor: newest, keySet } = await signedExport();
 
 const sealOf = (checkpoint: string) => {
   const { n, through, hash } = decodeJwt<{ n: number; through: number; hash: string }>(checkpoint);
@@ -15,6 +15,8 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   'good.ndjson': GOOD,
   'altered.ndjson': GOOD.map((line) => line.replace('issued', 'denied')),
   'cut.ndjson': GOOD.slice(0, 0),
+  'later.ndjson': later,
+  'newest.txt': [newest],
   'keys.json': [JSON.stringify(keySet)],
   'empty.json': ['{"keys":[]}'],
   'anchor.txt': [jws],
@@ -63,6 +65,19 @@ describe('agent-ticket audit verify', () => {
     expect([good.code, good.out]).toEqual([0, expect.stringContaining('the anchor shows')]);
     const other = await tried('audit verify good.ndjson', { keys, anchor: 'other-seal.json' });
     expect([other.code, other.out]).toEqual([1, expect.stringContaining('another one than the anchor')]);
+  });
+
+  it('says of an export that begins later what it does not prove, and which of that the log purged', async () => {
+    const { code, out } = await tried('audit verify later.ndjson', { keys, anchor: 'newest.txt' });
+    expect(code).toBe(0);
+    expect(out).toContain('1 events from number 3 on');
+    expect(out).toContain(
+      'note: events 1 to 1 are not in this export; as a signed event in it says, the log purged them',
+    );
+    expect(out).toContain('note: events 2 to 2 are not in this export; nothing in it says why');
+    expect(out).toContain('the anchor shows that nothing from event 3 up to it was cut off');
+    const json = await tried('audit verify later.ndjson', { keys, json: true });
+    expect(JSON.parse(json.out)).toMatchObject({ sound: true, from: 3, purgedThrough: 1 });
   });
 
   it('ends with 1 for an export with nothing in it', async () => {

@@ -74,13 +74,21 @@ function report(result: Verification, colours: boolean): string {
     faults.length === 0
       ? `${name.padEnd(8)} ${green('ok')}: ${good}\n`
       : faults.map((fault) => `${name.padEnd(8)} ${red('FAULT')}: ${fault}\n`).join('');
-  const { content, order, gaps, tail, begins } = result;
+  const { content, order, gaps, tail, from, purgedThrough } = result;
+  /** Of events before those of the export. */
+  const note = (first: number, last: number, why: string): string =>
+    first <= last ? `${yellow('note')}: events ${first} to ${last} are not in this export; ${why}\n` : '';
   const end = tail.anchored
-    ? 'the anchor shows that nothing before it was cut off'
+    ? `the anchor shows that nothing from event ${from} up to it was cut off`
     : yellow('whether the end was cut off is not proven: give --anchor a checkpoint that was kept elsewhere');
   return [
-    `${result.events} events from number ${begins} on, ${result.checkpoints} checkpoints\n`,
-    begins > 1 ? `${yellow('note')}: events before ${begins} are not in this export\n` : '',
+    `${result.events} events from number ${from} on, ${result.checkpoints} checkpoints\n`,
+    note(1, Math.min(purgedThrough, from - 1), 'as a signed event in it says, the log purged them'),
+    note(
+      purgedThrough + 1,
+      from - 1,
+      'nothing in it says why: another export has them, or they were cut off',
+    ),
     answer('content', content, `every event up to ${tail.provenThrough} is what was signed`),
     answer('order', order, 'every event is in its place'),
     answer('gaps', gaps, 'no event is missing in between'),

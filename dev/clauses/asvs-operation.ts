@@ -14,7 +14,7 @@ const CONFIG = [
 ] as const;
 const LOG = [
   'broker/test/security-log.test.ts',
-  'has a line for each good credential: principal, method and route',
+  'has a line for each good credential: principal, address, method and route',
 ] as const;
 
 /** V11 to V17. */
@@ -185,7 +185,7 @@ export const ASVS_OPERATION: readonly Clause[] = [
   yes(
     '16.2.*',
     'who, what, when and where, in UTC, without secrets',
-    'JSON lines, each with the id of its request',
+    'JSON lines with principal, address and the id of the request; what keeps them (Workers Logs, journald) adds the time in UTC, and audit events have their own',
     LOG,
     SECRECY,
   ),
@@ -193,7 +193,10 @@ export const ASVS_OPERATION: readonly Clause[] = [
     '16.3.*',
     'authentication, refusals, bypasses and faults are logged',
     'with the exact reason',
-    ['broker/test/security-log.test.ts', 'contains the exact reason why a credential was refused: %s'],
+    [
+      'broker/test/security-log.test.ts',
+      'contains the exact reason why a credential was refused, and the address that tried it: %s',
+    ],
     ['agent-worker/test/frames.test.ts', 'is recorded once each, with the session and no content'],
   ),
   yes('16.4.1', 'lines cannot be forged', 'each is JSON', [

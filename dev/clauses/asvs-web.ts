@@ -121,9 +121,14 @@ export const ASVS_WEB: readonly Clause[] = [
   yes(
     '3.4.1, 3.4.3 to 3.4.6',
     'HSTS, content security policy, nosniff, referrer, frames',
-    'on every answer',
+    'on every answer of the broker, every refusal of the gate, and every page; hosts below that of the agent worker, and the policy of what an agent answers, are the app’s',
     [HTTP, '(%s) has the headers that make a browser careful'],
     ['broker/test/console.test.ts', 'may load its own files and call the broker, and no page may frame it'],
+    [
+      'agent-worker/src/gate/answer.test.ts',
+      '%s is answered as %s, with the request’s id and nothing to cache',
+    ],
+    ['agent-worker/src/demo.test.ts', 'loads nothing from other origins and allows no framing: %s'],
   ),
   yes(
     '3.4.2, 3.5.2',

@@ -58,6 +58,9 @@ const MOST_STEPS = 50_000;
 /** 2027-01-15T08:00:00Z. */
 export const START = 1_800_000_000_000;
 
+/** One for all runs: a context keeps an entry for each storage that ever ran in it, and the next one copies them all. */
+const storage = new AsyncLocalStorage<Life>();
+
 /**
  * Everything around the code of the product: time, order of events, network and randomness, all from one seed. Each part
  * has its own stream of random numbers, so a run with fewer actions is otherwise the same.
@@ -67,7 +70,6 @@ export function createWorld(
   /** Called with each answer that no caller gets. */
   discard: (value: unknown) => void,
 ) {
-  const storage = new AsyncLocalStorage<Life>();
   const streams = new Map<string, Random>();
   const tasks = createHeap<Task>((a, b) =>
     a.at !== b.at ? a.at < b.at : a.tie !== b.tie ? a.tie < b.tie : a.order < b.order,

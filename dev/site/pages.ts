@@ -99,9 +99,12 @@ function picture(source: string, heading: string): string {
   const svg = renderMermaidSVG(source, DIAGRAM).replace(/@import url\([^)]*\);?/g, '');
   const text = source.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('{', '&#123;');
   const name = heading.replaceAll('"', '&quot;');
+  // Narrower than this, its text is too small to read, so the figure scrolls.
+  const narrowest = Math.round(0.75 * Number(/ width="([\d.]+)"/.exec(svg)?.[1]));
   // A blank line would end the HTML block.
   const drawn = svg
     .replace('<svg ', `<svg role="img" aria-label="Diagram: ${name}" `)
+    .replace(/(<svg [^>]*style=")/, `$1min-width:${narrowest}px;`)
     .replace(/\n\s*\n/g, '\n');
   return `<figure class="diagram">${drawn}<figcaption><details><summary>The diagram as text</summary><pre>${text.replace(/\n/g, '&#10;')}</pre></details></figcaption></figure>`;
 }

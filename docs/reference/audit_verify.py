@@ -2,8 +2,9 @@
 """usage: audit_verify.py EXPORT KEYS [ANCHOR]
 
 Verifies an unfiltered export of the audit log as audit-export.md describes it, by the saved /.well-known/audit-jwks.json and
-a file with the JWS of a checkpoint that was kept elsewhere. Prints a JSON object; exits with 0 when the export is sound, 1
-when not, 2 when it cannot tell. Needs Python 3.11 and the package cryptography (Debian: python3-cryptography).
+a file with the JWS of a checkpoint that was kept elsewhere. Prints a JSON object. It proves nothing of events before "from";
+"purged_through" says which of them the log itself says were purged. Exits with 0 when the export is sound, 1 when not, 2
+when it cannot tell. Needs Python 3.11 and the package cryptography (Debian: python3-cryptography).
 """
 import base64, datetime, hashlib, json, math, re, sys
 from cryptography.exceptions import InvalidSignature
@@ -100,11 +101,16 @@ def read_checkpoint(jws, keys):
         return None
 
 def read_line(raw):
-    line = parse(raw.decode())
+    line = parse(raw.decode()) if raw[:1] + raw[-1:] == b"{}" else refuse("not one JSON object alone")
     ((kind, value),) = line.items() if depth(line) <= MAX_DEPTH else ()
     good = {"event": whole(value.get("seq"), 1), "checkpoint": whole(value.get("n"), 1) and isinstance(value.get("jws"), str)}
     lost = f"the archive has lost segment {value.get('name')!r}"
     return (kind, value) if good.get(kind) else refuse(lost if kind == "segment" else "neither an event nor a checkpoint")
+
+def purged_through(event):
+    """Up to which event an event says that the log was purged; 0 where it says nothing of that."""
+    through = event.get("type") == "audit.purged" and isinstance(event.get("details"), dict) and event["details"].get("through")
+    return int(through) if whole(through, 0) else 0
 
 def clear_agrees(clear, claims, kid):
     """Whether the clear members of a line repeat what its checkpoint signed, and nothing else."""
@@ -122,7 +128,7 @@ class Export:
         self.keys, self.anchor, self.anchored, self.last = keys, anchor, False, {"n": 0, "hash": encode(bytes(32)), "through": 0}
         self.faults = {"content": [], "order": [], "gaps": [], "tail": []}
         # Events that no checkpoint has covered yet; the number before the first one; the greatest number so far.
-        self.waiting, self.base, self.reached, self.kinds = {}, None, 0, set()
+        self.waiting, self.base, self.reached, self.kinds, self.purged = {}, None, 0, set(), 0
     def note(self, kind, text):
         self.faults[kind].append(text)
     def event(self, value):
@@ -158,6 +164,7 @@ class Export:
         run = self.run(through - claims["count"], through)
         if run is not None and head_after(claims["previous"], run) != claims["hash"]:
             self.note("content", f"events up to {through} are not what checkpoint {n:.0f} signed")
+        self.purged = max([self.purged, *map(purged_through, run or ())])
         self.waiting = {seq: event for seq, event in self.waiting.items() if seq > through}
     def close(self):
         proven, anchor = self.last["through"], self.anchor
@@ -167,19 +174,19 @@ class Export:
             proven = anchor["through"] if self.anchored else self.note("tail", "the end is not that of the anchor") or proven
         if not self.kinds or ("event" in self.kinds and proven <= (self.base or 0)):
             self.note("content", "no event in it is covered by a checkpoint that one of the keys signed")
-        return {"sound": not any(self.faults.values()), **self.faults, "proven_through": int(proven), "anchored": self.anchored}
+        limits = {"from": (self.base or 0) + 1, "purged_through": self.purged, "proven_through": int(proven)}
+        return {"sound": not any(self.faults.values()), **self.faults, **limits, "anchored": self.anchored}
 
 def verify(lines, keys, anchor=None):
     export = Export(keys, anchor)
     for place, raw in enumerate(lines, 1):
-        if raw.strip():
-            try:
-                kind, value = read_line(raw)
-            except (ValueError, AttributeError, RecursionError) as error:
-                export.note("content", f"line {place}: {error}")
-                continue
-            export.kinds.add(kind)
-            (export.event if kind == "event" else export.checkpoint)(value)
+        try:
+            kind, value = read_line(raw.removesuffix(b"\n"))
+        except (ValueError, AttributeError, RecursionError) as error:
+            export.note("content", f"line {place}: {error}")
+            continue
+        export.kinds.add(kind)
+        (export.event if kind == "event" else export.checkpoint)(value)
     return export.close()
 
 def main(words):

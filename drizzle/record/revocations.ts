@@ -18,7 +18,7 @@ import {
 } from 'drizzle-orm';
 import { among, type Database, deleteFirst, type Statement } from '../database.ts';
 import type * as schema from './schema.ts';
-import { agentSessions, revocationCopies, sessionParties } from './schema.ts';
+import { agentSessions, auditEvents, revocationCopies, sessionParties } from './schema.ts';
 
 export type RecordDatabase = Database<typeof schema>;
 
@@ -190,6 +190,19 @@ const isPartyTo = (db: RecordDatabase, principal: string): SQL | undefined =>
     ),
   );
 
+/**
+ * The session that a ticket opened or renewed, if its rights still come from that ticket. The event that came in the same
+ * batch as the session names it.
+ */
+const isOpenedBy = (db: RecordDatabase, jti: string): SQL | undefined =>
+  and(
+    eq(agentSessions.jti, jti),
+    inArray(
+      agentSessions.id,
+      db.select({ id: auditEvents.sessionId }).from(auditEvents).where(eq(auditEvents.jti, jti)),
+    ),
+  );
+
 /** The sessions that a target names. The same as the names of `targetNamesOf`, in SQL. */
 function belongsTo(db: RecordDatabase, target: Target): SQL | undefined {
   switch (target.kind) {
@@ -210,7 +223,7 @@ function belongsTo(db: RecordDatabase, target: Target): SQL | undefined {
     case 'login':
       return eq(agentSessions.loginId, target.id);
     case 'ticket':
-      return eq(agentSessions.jti, target.jti);
+      return isOpenedBy(db, target.jti);
     case 'address':
       return eq(agentSessions.ipAddress, target.address);
     // A request by callback opens no session.

@@ -90,25 +90,28 @@ export interface SessionFact {
  * written, stays, so that a late "opened" never brings a session back to life. For use inside a `batch`.
  */
 export function writeSessions(db: RecordDatabase) {
-  const insertSessions = built(() =>
-    db
-      .insert(agentSessions)
-      .select(rowsFrom(agentSessions))
-      .onConflictDoUpdate({
-        target: agentSessions.id,
-        set: {
-          role: sql`excluded.role`,
-          scope: sql`excluded.scope`,
-          jti: sql`excluded.jti`,
-          kid: sql`excluded.kid`,
-          rev: sql`excluded.rev`,
-          grantId: sql`excluded.grant_id`,
-          loginId: sql`excluded.login_id`,
-          endedAt: sql`coalesce(${agentSessions.endedAt}, excluded.ended_at)`,
-          endReason: sql`coalesce(${agentSessions.endReason}, excluded.end_reason)`,
-        },
-      }),
-  );
+  const rights = {
+    role: sql`excluded.role`,
+    scope: sql`excluded.scope`,
+    jti: sql`excluded.jti`,
+    kid: sql`excluded.kid`,
+    rev: sql`excluded.rev`,
+    grantId: sql`excluded.grant_id`,
+    loginId: sql`excluded.login_id`,
+  };
+  const end = {
+    endedAt: sql`coalesce(${agentSessions.endedAt}, excluded.ended_at)`,
+    endReason: sql`coalesce(${agentSessions.endReason}, excluded.end_reason)`,
+  };
+  const insert = (set: typeof rights) =>
+    built(() =>
+      db
+        .insert(agentSessions)
+        .select(rowsFrom(agentSessions))
+        .onConflictDoUpdate({ target: agentSessions.id, set }),
+    );
+  // SQLite writes the entries of every index of live sessions anew where a statement names `ended_at`, whatever its value.
+  const [insertLive, insertEnded] = [insert(rights), insert({ ...rights, ...end })];
   const insertParties = built(() =>
     db.insert(sessionParties).select(rowsFrom(sessionParties)).onConflictDoNothing(),
   );
@@ -123,8 +126,15 @@ export function writeSessions(db: RecordDatabase) {
     const parties = facts.flatMap(({ id, startedAt, parties: ids = [] }) =>
       ids.map((partyId) => ({ sessionId: id, partyId, startedAt })),
     );
-    const sessions = insertSessions({ rows: jsonOf(rows) });
-    return parties.length === 0 ? [sessions] : [sessions, insertParties({ rows: jsonOf(parties) })];
+    const [live, ended] = [
+      rows.filter((row) => row.endedAt === null),
+      rows.filter((row) => row.endedAt !== null),
+    ];
+    return [
+      ...(live.length === 0 ? [] : [insertLive({ rows: jsonOf(live) })]),
+      ...(ended.length === 0 ? [] : [insertEnded({ rows: jsonOf(ended) })]),
+      ...(parties.length === 0 ? [] : [insertParties({ rows: jsonOf(parties) })]),
+    ];
   };
 }
 
@@ -134,7 +144,7 @@ function indexed({ principal, agent, instance, active, ipAddress }: SessionFilte
   if (principal !== undefined) return { principal, ...live };
   if (ipAddress !== undefined) return { ipAddress };
   if (instance !== undefined) return { agent, instance, ...live };
-  if (active === true) return { active };
+  if (active === true) return live;
   return agent === undefined ? {} : { agent };
 }
 

@@ -46,7 +46,8 @@ export function statsStore(db: RecordDatabase) {
     /** Tickets by outcome and sessions, of the spans of `step` ms that begin at these moments. */
     counts: (starts: readonly number[], step: number): Promise<SpanCounts[]> => {
       const tickets = (type: string) =>
-        sql<number>`(SELECT count(*) FROM ${auditEvents} WHERE type = ${type} AND ${within('at', step)})`;
+        sql<number>`(SELECT count(*) FROM ${auditEvents}
+          WHERE type = ${type} AND type <> 'ticket.used' AND type <> 'session.opened' AND type <> 'session.closed' AND ${within('at', step)})`;
       const sessions = (time: string) =>
         sql<number>`(SELECT count(*) FROM ${agentSessions} WHERE ${within(time, step)})`;
       return db

@@ -1,6 +1,6 @@
 import { DENIALS, type DenialReason, ERROR_CODES } from '@agent-ticket/shared/denial.ts';
 import { expect, test } from 'vitest';
-import { corsHeaders, originAllowed, preflight, refuse } from './answer.ts';
+import { corsHeaders, originAllowed, preflight, refuse, secureHeaders } from './answer.ts';
 
 const REQUEST = new Request('https://agents.test/agents/counter/room-1');
 const reasons = Object.entries(DENIALS).map(([reason, { code }]) => [reason, code] as const);
@@ -16,6 +16,13 @@ test.for(reasons)(
     expect(answer.headers.get('cache-control')).toBe('no-store');
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
+    expect(answer.headers.get('strict-transport-security')).toBe('max-age=31536000');
+    expect(answer.headers.get('content-security-policy')?.split('; ')).toEqual([
+      "default-src 'none'",
+      "form-action 'none'",
+      "base-uri 'none'",
+      "frame-ancestors 'none'",
+    ]);
     expect(answer.headers.has('www-authenticate')).toBe(answer.status === 401);
     expect(answer.headers.has('retry-after')).toBe(answer.status === 429 || answer.status === 503);
     expect(await answer.json()).toEqual({
@@ -23,6 +30,15 @@ test.for(reasons)(
     });
   },
 );
+
+test.for([
+  ['none', {}, 'max-age=31536000'],
+  ['its own', { 'strict-transport-security': 'max-age=60' }, 'max-age=60'],
+] as const)('an agent’s answer with %s of HSTS has %j, and no policy of ours', ([, headers, value]) => {
+  const passed = secureHeaders(new Headers(headers), 'x');
+  expect(passed.get('strict-transport-security')).toBe(value);
+  expect(passed.has('content-security-policy')).toBe(false);
+});
 
 test('names the methods there are, and when to come again', () => {
   const methods = refuse(REQUEST, { reason: 'method_not_allowed', allow: ['GET', 'POST'] }, 'x');

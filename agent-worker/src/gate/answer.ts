@@ -9,11 +9,13 @@ import { ROUTES } from '../routes.ts';
 
 /** The answers of the gate: refusals, sockets, CORS, and the headers that each answer has. */
 
+/** A year, as ASVS 3.4.1 asks. Not for hosts below this one: the app knows whether all of these have TLS. */
+export const STRICT_TRANSPORT = 'max-age=31536000';
+
 /** An answer is for its caller alone. `nosniff` and no frames: an agent may answer with text of other people. */
 const SECURE_HEADERS = {
   'cache-control': 'no-store',
   'referrer-policy': 'no-referrer',
-  'strict-transport-security': 'max-age=15552000',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
 } as const;
@@ -25,11 +27,21 @@ const SECURE_HEADERS = {
  */
 const NO_EXTENSION = 'none';
 
-/** Sets the headers of every answer to `/agents/…` and `/control`, over those of the agent. */
+/**
+ * Sets the headers of every answer to `/agents/…` and `/control`, over those of the agent. Only its own
+ * `Strict-Transport-Security` stays: an app knows the hosts below its own.
+ */
 export function secureHeaders(headers: Headers, requestId: string): Headers {
   for (const [name, value] of Object.entries(SECURE_HEADERS)) headers.set(name, value);
+  if (!headers.has('strict-transport-security')) headers.set('strict-transport-security', STRICT_TRANSPORT);
   headers.set('x-request-id', requestId);
   return headers;
+}
+
+/** The headers of JSON of the gate itself, which a browser may show but not run. An agent's answer has the agent's policy. */
+export function ownHeaders(requestId: string): Headers {
+  const policy = "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+  return secureHeaders(new Headers({ 'content-security-policy': policy }), requestId);
 }
 
 /**
@@ -69,7 +81,7 @@ export function socketAnswer(
 
 export function refuseHttp(denial: Denial, requestId: string): Response {
   const { status, code, message } = httpErrorOf(denial);
-  const headers = secureHeaders(new Headers(), requestId);
+  const headers = ownHeaders(requestId);
   if (status === 401) headers.set('www-authenticate', 'Bearer realm="agents"');
   if (status === 429 || status === 503) headers.set('retry-after', String(denial.retryAfter ?? 1));
   if (denial.allow !== undefined) headers.set('allow', denial.allow.join(', '));

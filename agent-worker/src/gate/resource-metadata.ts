@@ -4,7 +4,7 @@ import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { logNaming, nameRequest } from '@agent-ticket/shared/trace-context.ts';
 import type { GateConfig } from '../config.ts';
 import { ROUTES, WELL_KNOWN } from '../routes.ts';
-import { originAllowed, preflight, refuseHttp, secureHeaders, withCors } from './answer.ts';
+import { originAllowed, ownHeaders, preflight, refuseHttp, withCors } from './answer.ts';
 import { parseRoute } from './route.ts';
 
 /*
@@ -39,7 +39,7 @@ export async function answerMetadataRequest(request: Request, ports: MetadataPor
     authorization_servers: [config.issuer],
     bearer_methods_supported: ['header'],
   };
-  const headers = secureHeaders(new Headers(), requestId);
+  const headers = ownHeaders(requestId);
   return withCors(Response.json(body, { headers }), request, config, entry);
 }
 

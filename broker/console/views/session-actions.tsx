@@ -1,6 +1,7 @@
 import { type Action, ActionButton, REASON } from '../action.tsx';
 import { ask } from '../api.ts';
 import { Fault } from '../fault.tsx';
+import type { Field } from '../fields.tsx';
 import { useLoaded } from '../load.ts';
 import type { Query } from '../route.ts';
 import type { LabelledSession, Page, Receipt } from '../shapes.ts';
@@ -47,6 +48,17 @@ interface Ended {
 
 const NO_BAN =
   'An ended session cannot be brought back. This is not a ban: with a new ticket the same person may connect again. A lock prevents that.';
+
+/** For a stolen cookie or token: without it, its holder connects again. */
+const SIGN_OUT: Field = {
+  name: 'sign_out',
+  label: 'Sign-ins and tokens of the person',
+  options: [
+    ['', 'stay valid'],
+    ['true', 'end too: the person signs in again'],
+  ],
+  hint: 'End them where a cookie or a token may be in wrong hands.',
+};
 
 export function EndButton({
   session,
@@ -101,6 +113,7 @@ export function EndAllButton({
 }) {
   const { agent, instance, ip_address: address, ...party } = selector;
   const [person] = Object.values(party);
+  const maySignOut = (party.principal ?? party.label)?.startsWith('token:') === false;
   const what = person ?? address ?? (instance === undefined ? agent : `${agent} / ${instance}`);
   const action = (): Action<Ended> => ({
     title: `End all sessions of ${what}`,
@@ -117,8 +130,11 @@ export function EndAllButton({
       </>
     ),
     undo: NO_BAN,
-    fields: [REASON],
-    run: (values) => ask('POST', '/admin/agents/sessions/terminate', { body: { ...selector, ...values } }),
+    fields: maySignOut ? [SIGN_OUT, REASON] : [REASON],
+    run: ({ sign_out: signOut, reason }) =>
+      ask('POST', '/admin/agents/sessions/terminate', {
+        body: { ...selector, ...(signOut !== undefined && { sign_out: true }), reason },
+      }),
     done: ({ receipt }) => (
       <>
         <p>Done for {what}.</p>

@@ -63,7 +63,7 @@ export async function logAuthResult(
   bodyClientId?: string,
 ): Promise<Outcome<Authenticated>> {
   if (!outcome.ok) return logAuthFailure(outcome, call, route, ports, bodyClientId);
-  const line = { ...route, ...principalFields(outcome.value) };
+  const line = { ...route, ...principalFields(outcome.value), ip_address: call.ipAddress };
   if (outcome.value.method !== 'anonymous') ports.log({ event: 'auth_success', ...line });
   return outcome;
 }
@@ -76,7 +76,8 @@ export function logAuthFailure(
   bodyClientId?: string,
 ): Promise<Outcome<never>> {
   const { reason, detail } = refusal.denial;
-  ports.log({ event: 'auth_failure', ...route, reason, detail });
+  // The audit log has no event of it: only this line says where the guesses come from.
+  ports.log({ event: 'auth_failure', ...route, ip_address: call.ipAddress, reason, detail });
   return countFailure(refusal, call, ports, bodyClientId);
 }
 

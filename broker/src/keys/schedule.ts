@@ -9,6 +9,15 @@ export const SIGNER_CACHE_MS = 5_000;
 /** How long anyone may hold the published set without asking, in seconds; sent as `max-age`. */
 export const JWKS_MAX_AGE_SECONDS = KEY_SET.freshMs / 1000;
 
+/**
+ * For how long after its revocation a verifier may still hold a key, in seconds: while it reaches the published set, and
+ * while it does not. A cache on the way adds its share to both.
+ */
+export const REVOKED_KEY_SECONDS = {
+  reached: KEY_SET.freshMs / 1000 + JWKS_MAX_AGE_SECONDS,
+  away: KEY_SET.staleMs / 1000 + JWKS_MAX_AGE_SECONDS,
+} as const;
+
 /** When keys follow each other, all in ms. Every number that a rotation goes by comes from here. */
 export interface KeySchedule {
   /** How long a key signs before the next one does. */
@@ -26,10 +35,10 @@ export const DEFAULT_SCHEDULE: KeySchedule = {
 };
 
 /**
- * The oldest set that any verifier may still go by, which is one whose key endpoint fails, out of a cache on the way
- * that held it to the end, and the clocks' difference: by then it has learnt the next key, or has none at all.
+ * The oldest set that any verifier may still go by, and the clocks' difference: by then it has learnt the next key, or
+ * has none at all.
  */
-const LEAST_LEAD_MS = KEY_SET.staleMs + JWKS_MAX_AGE_SECONDS * 1000 + CLOCK_SKEW_SECONDS * 1000;
+const LEAST_LEAD_MS = (REVOKED_KEY_SECONDS.away + CLOCK_SKEW_SECONDS) * 1000;
 
 /** The last ticket of a key, the clocks' difference, and a signer that noticed late. */
 const LEAST_LAG_MS = (TICKET_TTL_SECONDS.max + CLOCK_SKEW_SECONDS) * 1000 + SIGNER_CACHE_MS;

@@ -54,6 +54,7 @@ export const MEMBERS: Readonly<Record<string, string>> = {
   role: 'what the subject may do there',
   scope: 'scopes, separated by spaces; left out: all that the role allows',
   service_token: 'client id of a service token',
+  sign_out: 'also refuse the tokens and sign-ins of the person from before',
   session_id: 'id of a session',
   step: 'length of time of one row',
   subject: 'a principal, email:<address>, email:*@<domain> or group:<issuer>:<name>',

@@ -3,11 +3,11 @@ import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { LockTarget, targetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
-import { FOREIGN_SESSION_MAX_SECONDS } from '../credentials/auth0-session.ts';
 import { isPrincipalName } from '../credentials/principal.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { everyCredentialOf } from '../sign-in/sign-out.ts';
 import { Reason, reasonOf } from './reason.ts';
 
 /** Body of `POST /admin/principals/forget`. */
@@ -35,13 +35,12 @@ export const forgetPrincipal: Handler = async (call) => {
     role === 'owner' && instance !== '*' ? [{ agent, instance }] : [],
   );
   const target = LockTarget.parse({ kind: 'principal', id: principal });
-  const keptUntil = now + FOREIGN_SESSION_MAX_SECONDS * 1000;
   const person = personOf(principal, call);
   const receipt = await changePolicy(
     {
       before: [
         ...(person === undefined ? [] : [authSessions.forget(person)]),
-        principals.signOut({ id: principal, tokensBefore: now, loginsBefore: now, keptUntil }),
+        principals.signOut(everyCredentialOf(principal, now)),
         principals.forget(principal),
         grants.forget(principal, `forgotten:${ports.randomId()}`, now),
       ],

@@ -8,6 +8,7 @@ import { IpAddress } from '../http/client-address.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { everyCredentialOf } from '../sign-in/sign-out.ts';
 import { checkAgents } from './agents.ts';
 import { isWithinAgents } from './locks.ts';
 import { idsOfLabel, Label } from './principals.ts';
@@ -21,13 +22,16 @@ export const TerminateRequest = z.strictObject({
   agent: AgentSlug.optional(),
   instance: InstanceName.optional(),
   ip_address: IpAddress.optional(),
+  /** Beside `principal` or `label`: also refuses every sign-in, token and assertion of that principal from before. */
+  sign_out: z.boolean().optional(),
   reason: Reason.optional(),
 });
 
 /**
  * `POST /admin/agents/sessions/terminate`: ends the sessions that the selector names, and every ticket of it from before.
- * No ban: everybody who may have a ticket gets a new one. An address ends sessions only, since tickets name none. A repeated
- * call reaches objects that did not answer, and ends sessions that were opened since.
+ * No ban: everybody who may have a ticket gets a new one, which includes the holder of a stolen credential. With `sign_out`
+ * the principal needs a new credential first. An address ends sessions only, since tickets name none. A repeated call
+ * reaches objects that did not answer, and ends sessions that were opened since.
  */
 export const terminateSessions: Handler = async (call) => {
   const body = await readBody(call.request, TerminateRequest);
@@ -35,7 +39,14 @@ export const terminateSessions: Handler = async (call) => {
   const selected = await targetOf(body.value, call);
   if (!selected.ok) return selected;
   const target = selected.value;
+  const isSignOut = body.value.sign_out === true;
+  if (isSignOut && target.kind !== 'principal')
+    return err('field_invalid', { field: 'sign_out', hint: NO_SIGN_IN });
   const { who, now, ports } = call;
+  const signOut =
+    isSignOut && target.kind === 'principal'
+      ? [ports.control.principals.signOut(everyCredentialOf(target.id, now))]
+      : [];
   const reason = body.value.reason ?? 'sessions were terminated';
   const revocation = newRevocation({
     ...{ target, kind: 'before', code: 'session_terminated', reason, by: who.principal.id, now },
@@ -43,11 +54,16 @@ export const terminateSessions: Handler = async (call) => {
   const event = auditEventOf(call, 'session.terminated', ports.randomId(), {
     ...('agent' in target ? { agent: target.agent } : {}),
     ...('instance' in target ? { instance: target.instance } : {}),
-    details: { target: targetName(target), ...reasonOf(body.value) },
+    details: { target: targetName(target), ...(isSignOut && { sign_out: true }), ...reasonOf(body.value) },
   });
-  const receipt = await changePolicy({ event, revocations: [revocation] }, ports);
+  const receipt = await changePolicy({ before: signOut, event, revocations: [revocation] }, ports);
   return ok({ status: statusOf(receipt), body: { target, receipt } });
 };
+
+const NO_SIGN_IN =
+  'only people and workloads sign in: name a principal or a label, and delete or rotate a service token';
+
+const NO_LABEL = 'nobody has this label: take the id of the principal from the list of sessions';
 
 async function targetOf(
   {
@@ -82,7 +98,7 @@ async function targetOf(
   const found = await idsOfLabel(label ?? '', call);
   if (!found.ok) return found;
   const [id, ...others] = found.value;
-  if (id === undefined) return err('principal_unknown');
+  if (id === undefined) return err('principal_unknown', { hint: NO_LABEL });
   return others.length === 0
     ? ok(LockTarget.parse({ kind: 'principal', id }))
     : err('label_ambiguous', { hint: `name one principal of ${found.value.join(', ')}` });

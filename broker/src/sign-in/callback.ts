@@ -15,7 +15,7 @@ import { refuseSignIn } from './refusal-page.ts';
 import { redeemLogin } from './tenant.ts';
 
 /** The life of a sign-in. Use does not renew it: the sessions of its tickets end with it in any case. */
-const SESSION_SECONDS = 24 * 3600;
+export const SIGN_IN_SECONDS = 24 * 3600;
 
 /**
  * The most sign-ins for each address and window: that many people of an office may share one address. Each sign-in costs
@@ -75,7 +75,7 @@ async function open(
   if (!claims.success || principal === undefined)
     return err('credential_claims_invalid', { detail: 'ID token' });
   const { sub, sid } = claims.data;
-  const expiresAt = Math.floor(now / 1000) + SESSION_SECONDS;
+  const expiresAt = Math.floor(now / 1000) + SIGN_IN_SECONDS;
   const id = hex(ports.randomBytes(16));
   const lifted = sid === undefined ? [] : await revokedBefore(rev, sid, signIn, now);
   await changePolicy(
@@ -111,7 +111,7 @@ async function open(
     cookies: [
       ...parts.map((part) => dropCookie(part, { path: '/', secure })),
       dropCookie(loginCookieName(config), { path: '/auth', secure }),
-      setCookie(name, value, SESSION_SECONDS, { path: '/', secure }),
+      setCookie(name, value, SIGN_IN_SECONDS, { path: '/', secure }),
     ],
   });
 }

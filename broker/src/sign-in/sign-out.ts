@@ -1,9 +1,19 @@
+import type { SignedOut } from '@agent-ticket/drizzle/control/principals.ts';
 import type { Statement } from '@agent-ticket/drizzle/database.ts';
 import type { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { auditEventOf } from '../audit/event.ts';
 import { FOREIGN_SESSION_MAX_SECONDS } from '../credentials/auth0-session.ts';
 import { changePolicy, newRevocation } from '../revocation/changes.ts';
 import type { Call } from '../runtime/call.ts';
+
+/** The longest time for which a credential from before is accepted, in ms since 1970. `now` in ms. */
+const keptUntilOf = (now: number): number => now + FOREIGN_SESSION_MAX_SECONDS * 1000;
+
+/** Every token, assertion and sign-in of a principal until now, in ms: none is taken any more. Secrets of service tokens are. */
+export const everyCredentialOf = (id: PrincipalId, now: number): SignedOut => ({
+  ...{ id, tokensBefore: now, loginsBefore: now },
+  keptUntil: keptUntilOf(now),
+});
 
 interface SignOut {
   readonly by: 'logout' | 'back-channel' | 'caep';
@@ -32,8 +42,7 @@ export async function signOut(
 ): Promise<void> {
   const { now, ports } = call;
   const affected = isLoginOnly && login !== undefined ? [] : principals;
-  // The longest time for which a credential from before is accepted.
-  const keptUntil = now + FOREIGN_SESSION_MAX_SECONDS * 1000;
+  const keptUntil = keptUntilOf(now);
   const [principal] = principals;
   const revocation = {
     reason: 'signed out',

@@ -131,9 +131,12 @@ function addRow(row: ApiRow, at: CommandAt, act: Act, now: () => number): void {
   }
   for (const { flag, about, read, isRequired = false, choices = [] } of options) {
     const option = new Option(flag, about).makeOptionMandatory(isRequired);
-    command.addOption(
-      choices.length > 0 ? option.choices(choices) : option.argParser((text) => read(text, now())),
-    );
+    // The parser of an option without a value would be given none.
+    if (option.isBoolean()) command.addOption(option);
+    else
+      command.addOption(
+        choices.length > 0 ? option.choices(choices) : option.argParser((text) => read(text, now())),
+      );
   }
   if (isPaged(row)) command.option('--limit <rows>', 'the most rows to show; left out: all', rows);
   if (row.ends !== undefined) command.option(...YES_OPTION);

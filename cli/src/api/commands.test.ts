@@ -16,6 +16,7 @@ describe('a refusal says what to do, with its request id, and ends with 2:', () 
   it.each([
     ['no credential', () => refusal(401, 'UNAUTHORIZED'), 'use another one'],
     ['no permission', () => refusal(403, 'FORBIDDEN'), 'agent-ticket me'],
+    ['no permission or a lock', () => refusal(403, 'FORBIDDEN'), 'finds the cause by "agent-ticket why"'],
     ['not there', () => refusal(404, 'NOT_FOUND'), 'Check the name in the list'],
     ['another state', () => refusal(409, 'CONFLICT'), 'present state'],
     ['too often', () => refusal(429, 'RATE_LIMITED', { 'retry-after': '90' }), 'in 90 s'],
@@ -53,6 +54,29 @@ it.each([
   const at = terminalAt(() => Response.json(page));
   expect(await run(['locks', 'list'], at.terminal)).toBe(2);
   expect([at.said.err, at.asked.length]).toEqual([expect.stringContaining(said), asked]);
+});
+
+describe('sessions end', () => {
+  const END = ['sessions', 'end', '--reason', 'a lost laptop', '--yes'];
+
+  it.each([
+    ['a person, without the sign-ins', ['--person', 'ann@people.test'], { label: 'ann@people.test' }],
+    [
+      'a person with the sign-ins',
+      ['--person', 'auth0:people.test:ann', '--sign-out'],
+      { principal: 'auth0:people.test:ann', sign_out: true },
+    ],
+  ])('asks for %s', async (_what, words, body) => {
+    const at = terminalAt(() => Response.json({ receipt: RECEIPT }));
+    expect(await run([...END, ...words], at.terminal)).toBe(0);
+    expect(at.asked).toMatchObject([{ body: { ...body, reason: 'a lost laptop' } }]);
+  });
+
+  it('has no sign-ins of an agent', async () => {
+    const at = terminalAt(() => Response.json({ receipt: RECEIPT }));
+    expect(await run([...END, '--agent', 'chat', '--sign-out'], at.terminal)).toBe(2);
+    expect([at.said.err, at.asked]).toEqual([expect.stringContaining('--sign-out is for a person'), []]);
+  });
 });
 
 it('words that are wrong are said as JSON where a program reads', async () => {
@@ -169,6 +193,14 @@ describe('a lock', () => {
     const at = terminalAt(answering(RECEIPT), { isInteractive, openInput });
     expect(await run(LOCK, at.terminal)).toBe(2);
     expect(at.said.err).toContain(said);
+    expect(at.asked).toEqual([]);
+  });
+
+  it('on the address of a person is none, and says where the ids are', async () => {
+    const at = terminalAt(answering(RECEIPT));
+    const lock = ['locks', 'create', 'principal:ann@example.com', '--reason', 'x', '--yes'];
+    expect(await run(lock, at.terminal)).toBe(2);
+    expect(at.said.err).toContain('principals list --label');
     expect(at.asked).toEqual([]);
   });
 
@@ -312,6 +344,7 @@ describe('why', () => {
     const at = terminalAt(() => Response.json({ items: [], next_cursor: null }));
     expect(await run(['why', REQUEST_ID], at.terminal)).toBe(2);
     expect(at.said.err).toContain("the broker's own log");
+    for (const place of ['Workers Logs', 'journal', '.dev/workers.log']) expect(at.said.err).toContain(place);
   });
 
   it('says that older events are in the archive, where they are', async () => {

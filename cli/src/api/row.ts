@@ -129,7 +129,9 @@ function fieldOf({ name, about, isRequired, schema }: Member, isPlace: boolean):
       ? required
         ? `<${words}>`
         : `[${words}]`
-      : `--${words} <${kind?.word ?? words.slice(words.lastIndexOf('-') + 1)}>`,
+      : schema.type === 'boolean'
+        ? `--${words}`
+        : `--${words} <${kind?.word ?? words.slice(words.lastIndexOf('-') + 1)}>`,
     about: [about, kind?.hint, usualOf(schema.default)].filter((part) => part !== undefined).join('; '),
     isRequired: required,
     choices: choices.length > MOST_CHOICES ? [] : choices,

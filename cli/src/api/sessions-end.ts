@@ -8,9 +8,12 @@ import { count, pagesOf, showObject, showReceipt } from './show.ts';
 
 const MOST_COUNTED = 200;
 
-/** `agent-ticket sessions end`: one session, or all of a person, token, agent, instance or address. No ban. */
+/**
+ * `agent-ticket sessions end`: one session, or all of a person, token, agent, instance or address. No ban, but with
+ * `--sign-out` a person signs in again first.
+ */
 export async function sessionsEnd(
-  { reason, ...selector }: Members,
+  { reason, sign_out: signOut, ...selector }: Members,
   common: Common,
   terminal: Terminal,
 ): Promise<ExitCode> {
@@ -22,6 +25,8 @@ export async function sessionsEnd(
     throw new UsageError(
       'Name one session by its id, or one of --person, --service-token, --agent (with --instance) and --ip-address.',
     );
+  if (signOut === true && others.principal === undefined && others.label === undefined)
+    throw new UsageError('--sign-out is for a person: name one by --person.');
   const access = await findAccess(common.profile, terminal);
   const operation = operationOf(
     id === undefined ? 'POST /admin/agents/sessions/terminate' : 'DELETE /admin/agents/sessions/{id}',
@@ -32,7 +37,7 @@ export async function sessionsEnd(
       common,
       terminal,
     );
-  const body = await callBroker(operation, { reason, ...selector }, access, terminal);
+  const body = await callBroker(operation, { reason, sign_out: signOut, ...selector }, access, terminal);
   showObject(body, common.json, terminal);
   return showReceipt(body, 'Repeat the command to ask them now.', terminal);
 }

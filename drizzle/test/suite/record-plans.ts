@@ -79,7 +79,7 @@ const OBJECT_TARGETS = [
   [`session:${uuidOf(1)}`, [], 'list'],
   ['grant:grant-1', ['agent_sessions_grant'], 'always'],
   ['login:login-1', ['agent_sessions_login'], 'always'],
-  [`ticket:${JTI}`, ['agent_sessions_ticket'], 'always'],
+  [`ticket:${JTI}`, ['audit_events_jti'], 'always'],
   ['address:192.0.2.7', ['agent_sessions_address_live'], 'always'],
 ] as const;
 
@@ -209,11 +209,21 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
       [eventIndexOf(filter)],
     ),
   ),
-  {
-    what: 'successes, which are most events',
-    work: ({ auditLog }) => auditLog.list({ outcome: 'success' }, undefined, 50),
-    by: ['audit_events_at'],
-  },
+  ...(
+    [
+      { outcome: 'success' },
+      { type: 'ticket.used' },
+      { type: 'session.opened' },
+      { type: 'session.closed', code: 'client_closed' },
+    ] as const
+  ).flatMap((filter) =>
+    pages<RecordStore, { at: number; seq: number }>(
+      `events that are most events: ${JSON.stringify(filter)}`,
+      { at: NOW, seq: 7 },
+      ({ auditLog }, after) => auditLog.list(filter, after, 50),
+      ['audit_events_at'],
+    ),
+  ),
   { what: 'arrivals in their order', work: ({ auditLog }) => auditLog.arrivals(7, 500), by: [] },
   { what: 'the bounds of the log', work: ({ auditLog }) => auditLog.bounds(), by: [] },
   { what: 'old events that are forgotten', work: ({ auditLog }) => auditLog.purge(7, 500), by: [] },

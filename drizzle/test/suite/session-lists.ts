@@ -1,9 +1,10 @@
+import { TicketId } from '@agent-ticket/shared/names.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { AgentInstance } from '../../record/revocations.ts';
 import type { SessionFact, SessionFilter } from '../../record/sessions.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
-import { ALICE, AUDIENCE, addSessions, NOW, revocation, sessionFact, tokenId, uuidOf } from './rows.ts';
+import { ALICE, AUDIENCE, NOW, revocation, sessionFact, tokenId, uuidOf } from './rows.ts';
 
 const TOKEN = `token:${tokenId('7')}`;
 const KEY = 'q'.repeat(43);
@@ -41,8 +42,12 @@ export function describeSessionLists(open: OpenDatabases): void {
       databases = await open();
       ({ sessions, revocations } = databases.record);
     });
-    const put = (name: number, differs: Partial<SessionFact> = {}) =>
-      addSessions(databases, sessionFact({ id: uuidOf(name), ...differs }));
+    const put = (name: number, differs: Partial<SessionFact> = {}) => {
+      const session = sessionFact({ id: uuidOf(name), ...differs });
+      const { id, jti, startedAt: at } = session;
+      const event = { eventId: id, at, type: 'session.opened', outcome: 'success', sessionId: id } as const;
+      return databases.record.deliver([{ event: { ...event, jti: TicketId.parse(jti) }, session }], NOW);
+    };
     const list = async (filter: SessionFilter, limit = 50) =>
       (await sessions.list(filter, undefined, limit)).rows.map(({ id }) =>
         Number.parseInt(id.slice(-12), 16),

@@ -1,5 +1,6 @@
 import { chainOn } from '../chain.ts';
 import type { CheckpointClaims } from '../checkpoint.ts';
+import { purgedThrough } from './export-line.ts';
 import { createMissing } from './missing.ts';
 import type { Faults } from './verification.ts';
 
@@ -16,6 +17,7 @@ export class EventTrail {
   #waiting = new Map<number, unknown>();
   #count = 0;
   #begins = 1;
+  #purgedThrough = 0;
   /** The greatest number that came; undefined until it is known where the export begins. */
   #reached: number | undefined;
 
@@ -30,6 +32,11 @@ export class EventTrail {
   /** The first number that can be in the export; 1 until it is known. */
   get begins(): number {
     return this.#begins;
+  }
+
+  /** As signed events say. */
+  get purgedThrough(): number {
+    return this.#purgedThrough;
   }
 
   get begun(): boolean {
@@ -84,7 +91,13 @@ export class EventTrail {
     }
     const fault = await this.#compare(claims);
     if (fault !== undefined) this.#faults.content.push(fault);
+    else this.#notePurges(through);
     this.#waiting = new Map([...this.#waiting].filter(([number]) => number > through));
+  }
+
+  #notePurges(through: number): void {
+    for (const [number, event] of this.#waiting)
+      if (number <= through) this.#purgedThrough = Math.max(this.#purgedThrough, purgedThrough(event));
   }
 
   /** The fault of a run that is not the signed one. A run with a hole is a gap, and proves nothing about the rest. */

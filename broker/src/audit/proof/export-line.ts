@@ -38,6 +38,11 @@ interface ReadLine {
     | undefined;
 }
 
+const Purge = z.object({ type: z.literal('audit.purged'), details: z.object({ through: z.int() }) });
+
+/** Up to which event an event says that the log was purged; 0 where it says nothing of that. */
+export const purgedThrough = (event: unknown): number => Purge.safeParse(event).data?.details.through ?? 0;
+
 /** Deeper than any event; a text that nests without end would crash the program that reads it. */
 const MAX_DEPTH = 16;
 
@@ -46,9 +51,10 @@ const isShallow = (value: unknown, depth = MAX_DEPTH): boolean =>
   value === null ||
   (depth > 0 && Object.values(value).every((member) => isShallow(member, depth - 1)));
 
-/** Reads one line of an export. */
+/** Reads one line of an export. White space around it, such as a CR, makes it none: nothing signs that. */
 export function readLine(text: string): ReadLine {
-  const whole = readStrictJson(new TextEncoder().encode(text));
+  const isBare = text.startsWith('{') && text.endsWith('}');
+  const whole = isBare ? readStrictJson(new TextEncoder().encode(text)) : undefined;
   const read = isShallow(whole) ? whole : undefined;
   return { ambiguous: read !== undefined && repeatsMember(text), content: contentOf(read) };
 }

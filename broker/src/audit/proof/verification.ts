@@ -2,8 +2,10 @@
 export interface Verification {
   readonly events: number;
   readonly checkpoints: number;
-  /** The first event that it can hold; earlier ones were purged, or are in another export. */
-  readonly begins: number;
+  /** The first event that it can hold. Of earlier ones the export proves nothing, an anchor included. */
+  readonly from: number;
+  /** Events up to here were purged, as a signed `audit.purged` in it says; 0: none says so. */
+  readonly purgedThrough: number;
   /** Events that are not what a checkpoint signed, and checkpoints that no key signed. */
   readonly content: readonly string[];
   /** Events and checkpoints out of their place, or twice. */

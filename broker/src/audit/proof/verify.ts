@@ -12,7 +12,7 @@ export type Anchor = Pick<CheckpointClaims, 'n' | 'through' | 'hash'>;
 /**
  * Reads an unfiltered export, in the order of its lines. Needs nothing but the audit keys. Holds the events since the
  * last checkpoint. Does NOT know whether the keys are the right ones: get them another way than the export. Nor
- * whether events before its first checkpoint ever were: {@link Verification.begins} says where it begins.
+ * whether events before its first checkpoint ever were: {@link Verification.from} says where it begins.
  *
  * @param anchorKept a checkpoint that was kept elsewhere: its JWS, or the seal that the control database has noted, which
  * deserves as much trust as the source of the file
@@ -30,7 +30,6 @@ export async function verifyExport(
   let number = 0;
   for await (const text of lines) {
     number += 1;
-    if (text.trim() === '') continue;
     const { ambiguous, content } = readLine(text);
     if (ambiguous) faults.content.push(`line ${number} has a member twice`);
     if (content === undefined) faults.content.push(`line ${number} is neither an event nor a checkpoint`);
@@ -84,7 +83,8 @@ class ExportReader {
     return {
       events: events.count,
       checkpoints: this.#checkpoints.count,
-      begins: events.begins,
+      from: events.begins,
+      purgedThrough: events.purgedThrough,
       content: [...content, ...this.#checkpoints.otherKeys(), ...this.#bareness(provenThrough)],
       order,
       gaps: [...this.#lost, ...events.gaps(), ...this.#checkpoints.gaps()],

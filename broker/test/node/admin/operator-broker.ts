@@ -37,6 +37,8 @@ export interface Person {
   readonly email?: string;
   readonly email_verified?: boolean;
   readonly act?: { readonly sub: string };
+  /** Of the token, in seconds since 1970; left out: a minute ago. */
+  readonly iat?: number;
 }
 
 export const idOf = ({ sub, at = 'tenant' }: Person): string => `auth0:${at}.test:${sub}`;

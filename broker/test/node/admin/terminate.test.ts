@@ -79,6 +79,17 @@ describe('POST /admin/agents/sessions/terminate', () => {
     expect((await bodyOf(await broker.call(ROOT, 'GET', '/admin/locks'))).items).toEqual([]);
   });
 
+  it('ends the credentials from before with sign_out, and a newer one is taken', async () => {
+    await broker.mint(ALICE, 'counter', 'main');
+    const answer = await terminate({ label: 'alice@people.test', sign_out: true });
+    expect([answer.status, events()[0]?.details]).toEqual([
+      200,
+      { target: `principal:${idOf(ALICE)}`, sign_out: true },
+    ]);
+    expect(await broker.mint(ALICE, 'counter', 'main')).toBe(401);
+    expect(await broker.mint({ ...ALICE, iat: NOW + 1 }, 'counter', 'main')).toBe(201);
+  });
+
   it('says that it reached 3 of 5 objects, and repeating it asks again', async () => {
     const partial = { closed: 3, objects: 3, unreachable: 2, pending: 0, ms: 5 };
     broker.worker.answer = async () => Response.json(partial);
@@ -99,6 +110,16 @@ describe('POST /admin/agents/sessions/terminate', () => {
       { kind: 'principal', id: idOf(ALICE) },
     ]);
     expect(JSON.stringify(broker.events)).not.toMatch(/people\.test/i);
+  });
+
+  it('says of a label that nobody has where the ids are', async () => {
+    const answer = await terminate({ label: 'nobody@people.test' });
+    expect([answer.status, await answer.text()]).toEqual([
+      404,
+      expect.stringContaining(
+        'nobody has this label: take the id of the principal from the list of sessions',
+      ),
+    ]);
   });
 
   it('ends nothing for a label of several principals, and names them', async () => {
@@ -122,6 +143,9 @@ describe('POST /admin/agents/sessions/terminate', () => {
     ['no address', { ip_address: '192.0.2' }, 400],
     ['a range of addresses', { ip_address: '192.0.2.0/24' }, 400],
     ['everything', { everything: true }, 400],
+    ['a sign-out of an agent', { agent: 'counter', sign_out: true }, 400],
+    ['a sign-out of a service token', { principal: `token:${TOKEN}`, sign_out: true }, 400],
+    ['a sign-out that is no boolean', { principal: 'a:b', sign_out: 'yes' }, 400],
     ['an empty reason', { agent: 'counter', reason: ' ' }, 400],
     [
       'a credential as its reason',

@@ -61,7 +61,7 @@ it('a process that is killed while events move to a folder loses and doubles non
   const text = await exportText({ ...ports, archive: await openArchive({ folder: archive }) });
   expect(eventsOf(text)).toEqual(before);
   const result = await verifyExport(linesOf(text), await auditKeys(ports));
-  expect(result).toMatchObject({ content: [], order: [], gaps: [], begins: 1 });
+  expect(result).toMatchObject({ content: [], order: [], gaps: [], from: 1 });
   const segments = await recordRows(folder).segments();
   expect((await files()).length).toBe(segments.length);
   for (const name of await files()) expect((await stat(join(archive, name))).mode & 0o777).toBe(0o600);

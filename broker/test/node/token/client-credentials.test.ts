@@ -323,6 +323,7 @@ describe('the log has the same security events as at POST /tickets,', () => {
         principal: `token:${client.id}`,
         tier: 'pro',
         auth_method: 'service-token',
+        ip_address: '192.0.2.1',
         trace_id: expect.stringMatching(/^[0-9a-f]{32}$/),
         span_id: expect.stringMatching(/^[0-9a-f]{16}$/),
       },
