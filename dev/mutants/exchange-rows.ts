@@ -11,12 +11,18 @@ export const EXCHANGE_MUTANTS: readonly Mutant[] = [
     ['actor !== undefined && (await hasSignedOut(actor.value, call))', 'false'],
     ['client === undefined ? who.value : besideClient(who.value, client.value)', 'who.value'],
     ['...capped(who, holder),', '...who,'],
-    ['requested !== undefined && requested !== TICKET_TOKEN_TYPE', 'false'],
-    ['audience !== undefined && audience !== worker?.audience', 'false'],
-    [' || resource !== known)', ')'],
     ["token-type:access_token', ['auth0']]", "token-type:access_token', ['auth0', 'access']]"],
     ["token-type:id_token', ['oidc']]", "token-type:id_token', ['oidc', 'auth0']]"],
   ]),
+  ...of(
+    'broker/src/resources/token.ts',
+    [inNode('token/client-credentials')],
+    [
+      ['requested !== undefined && requested !== TICKET_TOKEN_TYPE', 'false'],
+      ['audience !== undefined && audience !== worker?.audience', 'false'],
+      [' || resource !== known)', ')'],
+    ],
+  ),
   ...of('broker/src/credentials/delegation.ts', EXCHANGE_TESTS, [
     ['if (actor.act !== undefined) return err(', 'if (false) return err('],
     ['named.data.sub === actor.upstream?.sub &&', ''],
