@@ -43,7 +43,7 @@ describe('an archive in R2', () => {
     expect((await ports.record.auditLog.bounds())?.first).toBeGreaterThan(5);
     expect(await exportText(ports)).toBe(before);
     const result = await verifyExport(before.trimEnd().split('\n'), await auditKeys({ front }));
-    expect(result).toMatchObject({ ...SOUND, begins: 1 });
+    expect(result).toMatchObject({ ...SOUND, from: 1 });
   });
 
   it('loses whole segments when their retention is over', async () => {

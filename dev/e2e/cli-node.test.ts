@@ -162,7 +162,7 @@ describe('the followed log', () => {
     await eventually(async () => {
       expect(await exportLog()).toMatchObject({ code: 0 });
       const [verified] = rowsOf(await verify());
-      expect(verified).toMatchObject({ sound: true, begins: 1 });
+      expect(verified).toMatchObject({ sound: true, from: 1 });
     });
   });
 });
