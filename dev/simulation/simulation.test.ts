@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
  * The whole deployment on virtual time. It runs in a separate process, because it replaces the globals of the process.
  */
 
-/** CI tries the same seeds each time, one half in each of two processes. The long tests try more seeds, and can try new ones. */
+/** CI tries the same seeds each time, one half in each of two processes. The long tests try more, and can try new ones. */
 const { SIMULATION_SEEDS = '1000', SIMULATION_FIRST = '1' } = process.env;
 const MOST_MS = 60 * 60_000;
 
