@@ -64,8 +64,8 @@ export const frontFiles = (broker: string): readonly { readonly name: string; re
     text: `export default {
   async fetch(request, env) {
     if (new URL(request.url).pathname !== '${SCHEDULE}') return env.BROKER.fetch(request);
-    await env.BROKER.scheduled({ cron: '* * * * *' });
-    return new Response(null, { status: 204 });
+    const { outcome } = await env.BROKER.scheduled({ cron: '* * * * *' });
+    return new Response(outcome, { status: outcome === 'ok' ? 200 : 503 });
   },
 };
 `,

@@ -84,7 +84,8 @@ export const AGENT_CHECKS: readonly Check<Facts>[] = [
     name: 'clock of the agent worker',
     look: (facts) => {
       const at = Date.parse(facts.agentWorker?.headers.get('date') ?? '');
-      if (Number.isNaN(at)) return NO_WORKER;
+      if (facts.agentWorker === undefined) return NO_WORKER;
+      if (Number.isNaN(at)) return skipped('Its answer has no date, as those of the local runtime.');
       return isOff(at, facts)
         ? 'The clocks of the agent worker and of this machine differ. Set the wrong one by NTP.'
         : undefined;
