@@ -144,6 +144,9 @@ async function answer(c: Context, route: Route, shared: BrokerPorts, tally: Refu
     const denial: Denial = outage
       ? { reason: 'database_unavailable', retryAfter: 5 }
       : { reason: 'internal' };
+    // Nothing was decided, and a caller got no ticket all the same: an alert counts on it.
+    if (route.limit.counts === 'tickets')
+      ports.measure('tickets_total', { outcome: 'denied', code: denial.reason });
     return ofRoute(denial, requestId, null, request);
   }
 }

@@ -14,7 +14,7 @@ const limits = ({ headers }: Reply) =>
   ['limit', 'remaining', 'reset'].map((name) => headers.get(`x-ratelimit-${name}`));
 
 const COUNTED = ROUTES.flatMap(({ auth, limit, method, path, readsCredential }) =>
-  auth !== 'none' && limit.counts === 'requests' && readsCredential !== true
+  auth !== 'none' && limit.counts === 'requests' && limit.exempt === undefined && readsCredential !== true
     ? [{ method, path, cost: COSTS[limit.cost] }]
     : [],
 );
@@ -108,6 +108,22 @@ it('every route counts something, but for these, which need no credential and gi
   for (const { auth, reason } of uncounted) {
     expect(auth).toBe('none');
     expect(reason).not.toBe('');
+  }
+});
+
+it('a route that exempts holders of a permission needs that permission, and counts all others', async () => {
+  const exempting = ROUTES.flatMap(({ limit, permission, method, path }) =>
+    limit.counts === 'requests' && limit.exempt !== undefined
+      ? [{ exempt: limit.exempt, permission, method, path }]
+      : [],
+  );
+  expect(exempting.map(({ path }) => path)).toEqual(['/metrics']);
+  for (const { exempt, permission, ...route } of exempting) {
+    expect(permission).toBe(exempt);
+    const holder = await makeToken({ tier: 'free', permissions: [exempt] });
+    expect(limits(await ask(holder, route))).toEqual([null, null, null]);
+    const other = await makeToken({ tier: 'free', permissions: ['audit:read'] });
+    expect(limits(await ask(other, route))).toEqual(['60', '59', String(NOW + 60)]);
   }
 });
 

@@ -183,6 +183,7 @@ const AUDIT_DESCRIPTIONS: Readonly<Record<AuditType, string>> = {
   'key.resealed': 'keys were sealed with the present `KEK`',
   'service_token.created': 'a service token was made',
   'service_token.rotated': 'it got a new secret',
+  'service_token.secret_ended': 'the secret that a rotation has replaced died before its grace time was over',
   'service_token.revoked': 'both its secrets died',
   'grant.created': 'somebody was given a role',
   'grant.deleted': 'it was taken back',

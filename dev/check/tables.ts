@@ -121,7 +121,9 @@ const routeLimits = (): string =>
 function limitOf(rule: Limit): string {
   switch (rule.counts) {
     case 'requests':
-      return COSTS[rule.cost] === 1 ? '1 unit' : `${COSTS[rule.cost]} units`;
+      return `${COSTS[rule.cost] === 1 ? '1 unit' : `${COSTS[rule.cost]} units`}${
+        rule.exempt === undefined ? '' : `; not counted: callers with \`${rule.exempt}\``
+      }`;
     case 'sign-ins':
       return `sign-ins that were begun in the browser, ${SIGN_IN_LIMIT} by address`;
     case 'tickets':
@@ -137,10 +139,10 @@ function limitOf(rule: Limit): string {
 const people = (): string =>
   table(
     ['person', 'address', 'on every counter', 'in the console'],
-    PEOPLE.map(({ name, email, counterRole, operates }) => [
+    PEOPLE.map(({ name, email, seededRole, operates }) => [
       name,
       code(email),
-      counterRole ?? 'viewer, as every principal',
+      seededRole ?? 'viewer, as every principal',
       operates === undefined ? '' : operates === 'all' ? 'every permission' : 'reads only',
     ]),
   );

@@ -28,9 +28,10 @@ async function main(shutdown: Shutdown): Promise<void> {
   await checkMigrations(`${folder}/schema.json`, stateDir);
 
   Object.assign(process.env, quietEnvironment(process.env));
-  process.stdout.write('building both workers …\n');
+  process.stdout.write('building both workers, which takes a minute or two the first time …\n');
   await build(process.env, shutdown.requested);
 
+  process.stdout.write('starting both workers and the identity provider stand-in …\n');
   // Imported here: it takes seconds, and everything above should fail or be interrupted at once.
   const [{ startStack }, { startCron }] = await Promise.all([import('./stack.ts'), import('./workers.ts')]);
   const log = createWriteStream(`${folder}/workers.log`, { flags: 'a' });

@@ -1,4 +1,4 @@
-import { and, desc, eq, exists, gt, isNull, lt, or, sql } from 'drizzle-orm';
+import { and, desc, eq, exists, gt, isNotNull, isNull, lt, or, sql } from 'drizzle-orm';
 import { isAfter, type Statement } from '../database.ts';
 import type { Change, ControlDatabase } from './change.ts';
 import { serviceTokenSecrets, serviceTokens } from './schema.ts';
@@ -134,6 +134,13 @@ export function serviceTokenStore(db: ControlDatabase) {
           ),
       ],
     }),
+
+    /** Ends each secret that has a successor, for every clock as a rotation without a grace time does. */
+    endReplaced: (id: string): Statement =>
+      db
+        .update(serviceTokenSecrets)
+        .set({ expiresAt: ENDED })
+        .where(and(eq(serviceTokenSecrets.tokenId, id), isNotNull(serviceTokenSecrets.expiresAt))),
 
     /** Ends a token for good. `now` in ms. */
     revoke: (id: string, now: number): Statement =>

@@ -21,6 +21,7 @@ export const AUDIT_TYPES = [
   'key.resealed',
   'service_token.created',
   'service_token.rotated',
+  'service_token.secret_ended',
   'service_token.revoked',
   'grant.created',
   'grant.deleted',

@@ -31,7 +31,7 @@ export type Labels = Readonly<Partial<Record<Label, string>>>;
 export const SERIES = {
   tickets_total: {
     type: 'counter',
-    help: 'Requests for tickets that were decided, by outcome, code of the refusal and agent.',
+    help: 'Requests for tickets that were decided, or that ended in an outage or a fault, by outcome, code of the refusal and agent.',
     labels: ['outcome', 'code', 'agent'],
     source: 'broker',
   },

@@ -73,6 +73,11 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
     description: 'The secret is shown only once.',
     answers: { 200: RotatedToken, 202: RotatedToken },
   },
+  'DELETE /admin/service-tokens/:id/replaced-secret': {
+    summary: 'End the secret of a service token that a rotation has replaced, before its grace time is over',
+    description: 'Tickets and sessions of the token from before end; clients with the new secret reconnect.',
+    answers: receipted(ServiceToken.shape),
+  },
   'DELETE /admin/service-tokens/:id': {
     summary: 'Revoke a service token, with its tickets and sessions',
     answers: receipted(ServiceToken.shape),
@@ -196,7 +201,7 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
     answers: { 200: pageOf(Webhook) },
   },
   'POST /admin/webhooks': {
-    summary: 'Send the audit events from now on to a receiver, signed by Standard Webhooks',
+    summary: 'Send the audit events that are sealed from now on to a receiver, signed by Standard Webhooks',
     description:
       'The secret is shown only once. With an audience the receiver gets CAEP session-revoked in security event tokens. The caller needs `audit:read`, too.',
     members: {

@@ -548,6 +548,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/admin/service-tokens/{id}/replaced-secret": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * End the secret of a service token that a rotation has replaced, before its grace time is over
+         * @description Tickets and sessions of the token from before end; clients with the new secret reconnect. Needs the permission `service-tokens:write`.
+         */
+        readonly delete: operations["deleteAdminServiceTokensIdReplacedSecret"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/admin/grants": {
         readonly parameters: {
             readonly query?: never;
@@ -865,7 +885,7 @@ export interface paths {
         readonly get: operations["getAdminWebhooks"];
         readonly put?: never;
         /**
-         * Send the audit events from now on to a receiver, signed by Standard Webhooks
+         * Send the audit events that are sealed from now on to a receiver, signed by Standard Webhooks
          * @description The secret is shown only once. With an audience the receiver gets CAEP session-revoked in security event tokens. The caller needs `audit:read`, too. Needs the permission `webhooks:write`.
          */
         readonly post: operations["postAdminWebhooks"];
@@ -1291,7 +1311,7 @@ export interface components {
             /** Format: date-time */
             readonly at: string;
             /** @enum {string} */
-            readonly type: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted";
+            readonly type: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.secret_ended" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted";
             /** @enum {string} */
             readonly outcome: "success" | "denied";
             readonly code: string | null;
@@ -1329,7 +1349,7 @@ export interface components {
             readonly id: string;
             readonly name: string;
             readonly url: string;
-            readonly types: readonly ("ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted")[] | null;
+            readonly types: readonly ("ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.secret_ended" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted")[] | null;
             readonly audience: string | null;
             readonly created_by: string;
             /** Format: date-time */
@@ -2938,6 +2958,74 @@ export interface operations {
             readonly 503: components["responses"]["Error503"];
         };
     };
+    readonly deleteAdminServiceTokensIdReplacedSecret: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description reason, for the audit log */
+                readonly reason?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description id, from the list */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly id: string;
+                        readonly client_id: string;
+                        readonly name: string;
+                        readonly agents: readonly string[] | null;
+                        readonly permissions: readonly string[];
+                        /** @enum {string} */
+                        readonly tier: "free" | "pro" | "admin";
+                        /** Format: date-time */
+                        readonly created_at: string;
+                        readonly expires_at: string | null;
+                        readonly last_used_at: string | null;
+                        readonly receipt: components["schemas"]["Receipt"];
+                    };
+                };
+            };
+            /** @description done; some live sessions have not been notified yet */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly id: string;
+                        readonly client_id: string;
+                        readonly name: string;
+                        readonly agents: readonly string[] | null;
+                        readonly permissions: readonly string[];
+                        /** @enum {string} */
+                        readonly tier: "free" | "pro" | "admin";
+                        /** Format: date-time */
+                        readonly created_at: string;
+                        readonly expires_at: string | null;
+                        readonly last_used_at: string | null;
+                        readonly receipt: components["schemas"]["Receipt"];
+                    };
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 404: components["responses"]["Error404"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
     readonly getAdminGrants: {
         readonly parameters: {
             readonly query?: {
@@ -3730,7 +3818,7 @@ export interface operations {
                 /** @description name of the instance */
                 readonly instance?: string;
                 /** @description type of the event, such as ticket.denied */
-                readonly type?: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted";
+                readonly type?: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.secret_ended" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted";
                 /** @description how it ended */
                 readonly outcome?: "success" | "denied";
                 /** @description code of a refusal, such as grant_missing */
@@ -3966,7 +4054,7 @@ export interface operations {
                     /** @description address, https */
                     readonly url: string;
                     /** @description types of events; left out: all */
-                    readonly types?: readonly ("ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted")[];
+                    readonly types?: readonly ("ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.secret_ended" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted")[];
                     /** @description of the security event tokens that it gets in place of webhooks */
                     readonly audience?: string;
                     /** @description value of the Authorization header for a receiver of tokens */
@@ -3986,7 +4074,7 @@ export interface operations {
                         readonly id: string;
                         readonly name: string;
                         readonly url: string;
-                        readonly types: readonly ("ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted")[] | null;
+                        readonly types: readonly ("ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.secret_ended" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted")[] | null;
                         readonly audience: string | null;
                         readonly created_by: string;
                         /** Format: date-time */

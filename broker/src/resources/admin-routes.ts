@@ -20,6 +20,7 @@ import { known, permitted, scoped } from './route-row.ts';
 import {
   CreateServiceToken,
   createServiceToken,
+  endReplacedSecret,
   listServiceTokens,
   RotateServiceToken,
   revokeServiceToken,
@@ -80,6 +81,12 @@ export const ADMIN_ROUTES: readonly Route[] = [
     params: ServiceTokenParams,
     body: RotateServiceToken,
     ...scoped('service-tokens:write', 'change', rotateServiceToken),
+  },
+  {
+    method: 'DELETE',
+    path: '/admin/service-tokens/:id/replaced-secret',
+    params: ServiceTokenParams,
+    ...scoped('service-tokens:write', 'change', endReplacedSecret, ReasonQuery),
   },
   {
     method: 'DELETE',

@@ -168,7 +168,13 @@ export const ROUTES: readonly Route[] = [
     ...open(unlimited('the answer is made of settings'), showSecurityTxt, BY_PROBES),
   },
   ...ADMIN_ROUTES,
-  { method: 'GET', path: '/metrics', ...permitted('metrics:read', 'read', showMetrics) },
+  {
+    method: 'GET',
+    path: '/metrics',
+    ...permitted('metrics:read', 'read', showMetrics),
+    // A scrape must not end with the record database, in which a broker on Node counts. One reading is for all.
+    limit: { counts: 'requests', cost: 'read', exempt: 'metrics:read' },
+  },
   {
     method: 'GET',
     path: '/openapi.json',

@@ -118,25 +118,17 @@ export const rotateServiceToken: Handler = async (call) => {
   const found = await findLive(call);
   if (!found.ok) return found;
   const token = found.value;
-  const { who, now, ports } = call;
+  const { now, ports } = call;
   // A secret has the rights of its token.
   if (await holdsMore(call, token)) return err('above_own_rights', { hint: ABOVE_TOKEN });
-  const own = who.principal.id === principalOfToken(token.id) ? who.secret : undefined;
+  const own = ownSecret(call, token);
   // Or a thief who has it outlives the rotation: a secret that is ending must not make one that lasts.
-  if (own?.isEnding === true)
-    return err('above_own_rights', { hint: 'this secret was replaced and is ending: use its successor' });
+  if (own?.isEnding === true) return err('above_own_rights', { hint: IS_ENDING });
 
   const graceMs = body.value.grace_in * 1000;
   const secret = await newSecret(call, token.id);
   const previousEnd = Math.min(now + graceMs, token.expiresAt ?? Number.POSITIVE_INFINITY);
-  const ended = newRevocation({
-    target: { kind: 'service-token', id: token.id },
-    kind: 'before',
-    code: 'rights_changed',
-    reason: 'the secret was replaced without a grace time',
-    by: who.principal.id,
-    now,
-  });
+  const ended = endOfSecret(call, token, 'the secret was replaced without a grace time');
   const rotated = await changePolicy(
     {
       ...ports.control.serviceTokens.addSecret(secret.row, graceMs === 0 ? ENDED : previousEnd, own?.digest),
@@ -154,6 +146,49 @@ export const rotateServiceToken: Handler = async (call) => {
   if (graceMs > 0) return ok({ status: 200, body: shown });
   return ok({ status: statusOf(rotated), body: { ...shown, receipt: rotated } });
 };
+
+/**
+ * `DELETE /admin/service-tokens/:id/replaced-secret`. Ends the grace time of a rotation: the secret from before it is good
+ * for nothing any more. It may be in wrong hands, so tickets and sessions from before this end as well, whichever secret
+ * they are by. A repeated call reaches objects that did not answer.
+ */
+export const endReplacedSecret: Handler = async (call) => {
+  const found = await findLive(call);
+  if (!found.ok) return found;
+  const token = found.value;
+  if (await holdsMore(call, token)) return err('above_own_rights', { hint: ABOVE_TOKEN });
+  // Its holder may be the thief, who must not end the sessions of the successor.
+  if (ownSecret(call, token)?.isEnding === true) return err('above_own_rights', { hint: IS_ENDING });
+  const why = readReason(call.request);
+  if (!why.ok) return why;
+  const { ports } = call;
+  const receipt = await changePolicy(
+    {
+      before: [ports.control.serviceTokens.endReplaced(token.id)],
+      event: tokenEvent(call, 'service_token.secret_ended', token, reasonOf(why.value)),
+      revocations: [endOfSecret(call, token, why.value.reason ?? 'the replaced secret was ended')],
+    },
+    ports,
+  );
+  return ok({ status: statusOf(receipt), body: { ...view(token), receipt } });
+};
+
+/** The secret of the call, where it is one of this token. */
+const ownSecret = ({ who }: Call, token: ServiceTokenRow) =>
+  who.principal.id === principalOfToken(token.id) ? who.secret : undefined;
+
+const IS_ENDING = 'this secret was replaced and is ending: use its successor';
+
+/** The end of tickets and sessions of a token from before now. */
+const endOfSecret = ({ who, now }: Call, token: ServiceTokenRow, reason: string) =>
+  newRevocation({
+    target: { kind: 'service-token', id: token.id },
+    kind: 'before',
+    code: 'rights_changed',
+    reason,
+    by: who.principal.id,
+    now,
+  });
 
 /**
  * `DELETE /admin/service-tokens/:id`. Both secrets die at once, the sockets that it carried are closed, and its last

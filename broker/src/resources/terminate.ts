@@ -63,6 +63,8 @@ export const terminateSessions: Handler = async (call) => {
 const NO_SIGN_IN =
   'only people and workloads sign in: name a principal or a label, and delete or rotate a service token';
 
+const NO_LABEL = 'nobody has this label: take the id of the principal from the list of sessions';
+
 async function targetOf(
   {
     principal,
@@ -96,7 +98,7 @@ async function targetOf(
   const found = await idsOfLabel(label ?? '', call);
   if (!found.ok) return found;
   const [id, ...others] = found.value;
-  if (id === undefined) return err('principal_unknown');
+  if (id === undefined) return err('principal_unknown', { hint: NO_LABEL });
   return others.length === 0
     ? ok(LockTarget.parse({ kind: 'principal', id }))
     : err('label_ambiguous', { hint: `name one principal of ${found.value.join(', ')}` });

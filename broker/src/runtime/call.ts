@@ -39,9 +39,10 @@ export const COSTS = { read: 1, change: 4, export: 15 } as const;
 export type Limit =
   /**
    * Each request, before anything is looked up: by principal and tier, or by network address without a credential. All
-   * routes share the limit of the caller.
+   * routes share the limit of the caller. Holders of the permission `exempt` are not counted: what they ask for must be
+   * answered while the counter is unreachable.
    */
-  | { readonly counts: 'requests'; readonly cost: keyof typeof COSTS }
+  | { readonly counts: 'requests'; readonly cost: keyof typeof COSTS; readonly exempt?: Permission }
   /** Sign-ins that were begun in this browser and come back, counted before the tenant is asked. */
   | { readonly counts: 'sign-ins' }
   /** Requests for tickets, counted with the audit event. */

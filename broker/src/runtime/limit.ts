@@ -26,11 +26,13 @@ interface CountedCall extends Pick<RequestContext, 'ipAddress' | 'now'> {
 
 /**
  * Counts a request where the limit of its route counts requests. Rejects while the counter is unreachable. The tier
- * `admin` is not counted, so that operators can act then.
+ * `admin` is not counted, so that operators can act then, nor are those whom the limit exempts.
  */
 export async function countCall(limit: Limit, call: CountedCall, ports: LimitPorts): Promise<Counted> {
   if (limit.counts !== 'requests') return { outcome: ok(undefined) };
   if (isSentByPage(call, ports)) return { outcome: err('origin_not_allowed') };
+  if (limit.exempt !== undefined && call.who.principal.permissions.includes(limit.exempt))
+    return { outcome: ok(undefined) };
   const rule = callRuleOf(call, COSTS[limit.cost]);
   return rule === undefined
     ? { outcome: ok(undefined) }

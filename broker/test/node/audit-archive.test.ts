@@ -46,7 +46,7 @@ describe('moving events to the archive', () => {
     for (const [after, part] of parts.entries()) expect(await exportText(ports, after)).toBe(part);
     expect(await verifyExport(linesOf(before), await auditKeys(ports))).toMatchObject({
       ...SOUND,
-      begins: 1,
+      from: 1,
     });
   });
 
@@ -73,7 +73,7 @@ describe('moving events to the archive', () => {
     const texts = await Promise.all([...archive.files.values()].map(gunzipped));
     for (const text of texts) expect(await verifyExport(linesOf(text), keys)).toMatchObject(SOUND);
     const whole = await verifyExport(linesOf(texts.join('')), keys);
-    expect(whole).toMatchObject({ ...SOUND, begins: 1, tail: { unproven: 0 } });
+    expect(whole).toMatchObject({ ...SOUND, from: 1, tail: { unproven: 0 } });
     expect([...archive.files.keys()].toSorted()).toEqual([...archive.files.keys()]);
   });
 

@@ -140,6 +140,22 @@ export const KINDS: readonly (readonly [what: string, kind: Kind])[] = [
     },
   ],
   [
+    'a replaced secret that is ended',
+    {
+      event: 'service_token.secret_ended',
+      writes: ['service_token_secrets', 'outbox', 'revocations'],
+      command: 'revoke',
+      async prepare(broker) {
+        const id = await idIn(await post(broker, TOKENS, { name: 'bot' })());
+        await post(broker, `${TOKENS}/${id}/rotate`, {})();
+        return {
+          act: remove(broker, `${TOKENS}/${id}/replaced-secret`),
+          revokes: [`service-token:${id}`, 'rights_changed'],
+        };
+      },
+    },
+  ],
+  [
     'a service token that is deleted',
     {
       event: 'service_token.revoked',

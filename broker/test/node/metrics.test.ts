@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { LABELS, measureByPoints, SERIES } from '@agent-ticket/shared/metrics.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -112,6 +114,38 @@ describe('GET /metrics', () => {
     const text = await scrape();
     expect(linesOf(text, 'sessions_open')).toEqual([]);
     expect(linesOf(text, 'signing_key_age_seconds')).toHaveLength(1);
+  });
+
+  it('is answered while nothing can be counted, and counts the tickets that nobody got', async () => {
+    await broker.mint(ALICE, 'counter');
+    const { record } = broker.ports;
+    record.rates.count = async () => Promise.reject(new Error('SQLITE_BUSY: database is locked'));
+    expect(await broker.mint(ALICE, 'counter')).toBe(503);
+    const batch = { requests: [{ agent: 'counter' }, { agent: 'counter', instance: 'two' }] };
+    expect((await broker.call(ALICE, 'POST', '/tickets/batch', batch)).status).toBe(503);
+    expect(linesOf(await scrape(), 'tickets_total')).toEqual([
+      'tickets_total{outcome="issued",code="",agent="counter"} 1',
+      'tickets_total{outcome="denied",code="database_unavailable",agent=""} 2',
+    ]);
+    expect((await broker.call(ALICE, 'GET', '/metrics')).status).toBe(503);
+  });
+
+  it('counts these by codes that the alert about them has', async () => {
+    const rules = await readFile(
+      join(import.meta.dirname, '../../../docs/operate/monitoring/alerts.yml'),
+      'utf8',
+    );
+    const [, codes = ''] = /tickets_total\{outcome="denied",code=~"([a-z_|]+)"\}/.exec(rules) ?? [];
+    expect(codes.split('|')).toEqual(['database_unavailable', 'signing_key_missing', 'internal']);
+  });
+
+  it('counts a fault of the broker as a ticket that nobody got', async () => {
+    const { record } = broker.ports;
+    record.rates.count = async () => Promise.reject(new TypeError('a bug'));
+    expect(await broker.mint(ALICE, 'counter')).toBe(500);
+    expect(linesOf(await scrape(), 'tickets_total')).toEqual([
+      'tickets_total{outcome="denied",code="internal",agent=""} 1',
+    ]);
   });
 
   it('shares one reading of the databases among those who scrape at once', async () => {

@@ -52,4 +52,5 @@ export const EVENT_COLUMNS: readonly Column[] = [
     spare: 1,
     keepsEnd: true,
   },
+  column('ADDRESS', 'ip_address', { spare: 2, least: 9 }),
 ];

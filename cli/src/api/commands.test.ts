@@ -16,6 +16,7 @@ describe('a refusal says what to do, with its request id, and ends with 2:', () 
   it.each([
     ['no credential', () => refusal(401, 'UNAUTHORIZED'), 'use another one'],
     ['no permission', () => refusal(403, 'FORBIDDEN'), 'agent-ticket me'],
+    ['no permission or a lock', () => refusal(403, 'FORBIDDEN'), 'finds the cause by "agent-ticket why"'],
     ['not there', () => refusal(404, 'NOT_FOUND'), 'Check the name in the list'],
     ['another state', () => refusal(409, 'CONFLICT'), 'present state'],
     ['too often', () => refusal(429, 'RATE_LIMITED', { 'retry-after': '90' }), 'in 90 s'],
@@ -195,6 +196,14 @@ describe('a lock', () => {
     expect(at.asked).toEqual([]);
   });
 
+  it('on the address of a person is none, and says where the ids are', async () => {
+    const at = terminalAt(answering(RECEIPT));
+    const lock = ['locks', 'create', 'principal:ann@example.com', '--reason', 'x', '--yes'];
+    expect(await run(lock, at.terminal)).toBe(2);
+    expect(at.said.err).toContain('principals list --label');
+    expect(at.asked).toEqual([]);
+  });
+
   it.each(['foo', 'agent:', 'session:x', 'instance:chat', 'grant:1', 'address:10.0.0.1'])(
     'on %s is no lock',
     async (target) => {
@@ -335,6 +344,7 @@ describe('why', () => {
     const at = terminalAt(() => Response.json({ items: [], next_cursor: null }));
     expect(await run(['why', REQUEST_ID], at.terminal)).toBe(2);
     expect(at.said.err).toContain("the broker's own log");
+    for (const place of ['Workers Logs', 'journal', '.dev/workers.log']) expect(at.said.err).toContain(place);
   });
 
   it('says that older events are in the archive, where they are', async () => {

@@ -13,7 +13,7 @@ const BY_PERSON = {
   label: {
     member: 'label',
     flag: '--person <label or id>',
-    about: 'an e-mail address, or the id of a principal',
+    about: 'the label (a verified e-mail address), or the id of a principal, which the list of sessions has',
     memberFor: (text) => (isPrincipalId(text) ? 'principal' : 'label'),
   },
 } as const satisfies Readonly<Record<string, Field | null>>;
@@ -169,6 +169,13 @@ export const API_ROWS: readonly ApiRow[] = [
     example: 'service-tokens rotate svc_… --grace-in 1h',
     ends: 'The present secret of the token stops working when the grace time is over.',
     again: 'The new secret is valid already.',
+  },
+  {
+    words: 'service-tokens end-replaced',
+    call: 'DELETE /admin/service-tokens/{id}/replaced-secret',
+    example: 'service-tokens end-replaced svc_… --reason "the old secret leaked" --yes',
+    ends: 'This ends the replaced secret, and the live sessions of the token.',
+    again: 'The replaced secret is ended already.',
   },
   {
     words: 'service-tokens delete',

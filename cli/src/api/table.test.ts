@@ -27,6 +27,7 @@ const EVENT = {
     code: 'permission_missing',
   },
   ...{ principal: 'access:team.cloudflareaccess.com:user:ff8d9819', agent: 'counter', instance: 'demo' },
+  ip_address: '2001:db8::1',
 };
 const linesOf = (columns: typeof SESSION_COLUMNS, row: typeof SESSION | typeof EVENT, width?: number) =>
   tableOf(columns, width)([row], NOW).trimEnd().split('\n');
@@ -50,6 +51,11 @@ it('a table that no terminal shows is whole', () => {
   const [, line] = linesOf(SESSION_COLUMNS, SESSION);
   expect(line).toContain('auth0:tenant.example:auth0|0123456789abcdef');
   expect(line).toContain('2001:db8::1');
+});
+
+it('a table of events has the address of the caller where there is room for it', () => {
+  expect(linesOf(EVENT_COLUMNS, EVENT, 200).join()).toContain('2001:db8::1');
+  expect(linesOf(EVENT_COLUMNS, EVENT, 80).join()).not.toContain('2001:db8::1');
 });
 
 it('later pages have the columns of the first, without its titles', () => {

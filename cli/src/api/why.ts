@@ -55,7 +55,7 @@ export async function why(id: string, common: Common, terminal: Terminal): Promi
     events.push(...page);
   if (events.length === 0)
     throw new UsageError(
-      `The audit log has no event of the request ${id}. Events arrive within a minute; refusals of callers without a valid credential are in the broker's own log alone.`,
+      `The audit log has no event of the request ${id}. Events arrive within a minute. Refusals of a wrong credential, and of calls that are no request for a ticket, are in the broker's own log alone: Workers Logs, the journal or output of a broker on Node, .dev/workers.log of npm start.`,
     );
   if (common.json) terminal.out(events.map((event) => `${json(event)}\n`).join(''));
   else for (const event of events.toReversed()) terminal.out(report(event));

@@ -36,7 +36,7 @@ export function lockTarget(text: string): LockTarget {
   } catch {
     // zod says which member is wrong, which is no word of a command line.
     throw new InvalidArgumentError(
-      `It must be everything, agent:<slug>, instance:<agent>/<instance>, principal:<id>, service-token:<client id>, session:<id>, ticket:<jti>, callback:<id> or key:<kid>.`,
+      `It must be everything, agent:<slug>, instance:<agent>/<instance>, principal:<id>, service-token:<client id>, session:<id>, ticket:<jti>, callback:<id> or key:<kid>. "principals list --label" and "sessions list --json" have the ids of a person.`,
     );
   }
 }

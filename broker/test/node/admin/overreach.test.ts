@@ -46,7 +46,7 @@ const lock = (target: object) => broker.call(ROOT, 'POST', '/admin/locks', { tar
 const CLERK: Person = { sub: 'clerk', permissions: ['service-tokens:write'] };
 
 describe('a secret is no way to a role', () => {
-  it.each(['rotate', 'revoke'] as const)(
+  it.each(['rotate', 'revoke', 'end the replaced secret'] as const)(
     '%s of a token with grants is for who may give grants',
     async (way) => {
       const token = await makeToken();
@@ -54,7 +54,11 @@ describe('a secret is no way to a role', () => {
       const ask = (who: Person) =>
         way === 'rotate'
           ? broker.call(who, 'POST', `/admin/service-tokens/${token.id}/rotate`, {})
-          : broker.call(who, 'DELETE', `/admin/service-tokens/${token.id}`);
+          : broker.call(
+              who,
+              'DELETE',
+              `/admin/service-tokens/${token.id}${way === 'revoke' ? '' : '/replaced-secret'}`,
+            );
       expect((await ask(CLERK)).status).toBe(403);
       expect((await ask(ROOT)).status).toBe(200);
     },

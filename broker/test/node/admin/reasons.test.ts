@@ -52,6 +52,10 @@ const CALLS: readonly [AuditType, (given: { reason?: string }) => Promise<Respon
     async (given) => remove(`/admin/agents/sessions/${await broker.openSession({})}`, given),
   ],
   ['service_token.revoked', async (given) => remove(`/admin/service-tokens/${await makeToken()}`, given)],
+  [
+    'service_token.secret_ended',
+    async (given) => remove(`/admin/service-tokens/${await makeToken()}/replaced-secret`, given),
+  ],
   ['webhook.deleted', async (given) => remove(`/admin/webhooks/${(await createWebhook(broker)).id}`, given)],
   [
     'key.revoked',

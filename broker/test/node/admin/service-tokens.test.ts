@@ -309,6 +309,56 @@ describe('a secret that rotates its own token while an operator replaces it with
   );
 });
 
+describe('the end of a replaced secret', () => {
+  const end = (token: { id: string }, who = ROOT) =>
+    broker.call(who, 'DELETE', `${pathOf(token)}/replaced-secret`);
+
+  it('comes before its grace time is over, for every clock, and its successor is good', async () => {
+    const old = await broker.make();
+    const next = await rotate(old, { grace_in: 3600 });
+    expect(await broker.uses(old.client_secret)).toBe(200);
+    expect((await end(old)).status).toBe(200);
+    for (const seconds of [0, -3600, 7200]) {
+      at(seconds);
+      expect([await broker.uses(old.client_secret), await broker.uses(next.client_secret)]).toEqual([
+        401, 200,
+      ]);
+    }
+  });
+
+  it('ends tickets and sessions from before it, and is recorded', async () => {
+    const token = await broker.make();
+    await rotate(token);
+    await end(token);
+    const [row] = await broker.ports.control.revocations.findAll([`before service-token:${token.id}`]);
+    expect(row).toMatchObject({ kind: 'before', code: 'rights_changed' });
+    expect(broker.commands).toHaveLength(1);
+  });
+
+  it('leaves the one secret of a token that was not rotated, and those of other tokens', async () => {
+    const [token, other] = [await broker.make(), await broker.make()];
+    await rotate(other);
+    await end(token);
+    expect([await broker.uses(token.client_secret), await broker.uses(other.client_secret)]).toEqual([
+      200, 200,
+    ]);
+  });
+
+  it('is not for the replaced secret itself, and may be repeated by its successor', async () => {
+    const old = await broker.make({ permissions: ['service-tokens:write'] });
+    const next = await rotate(old);
+    expect((await end(old, old.client_secret)).status).toBe(403);
+    expect((await end(old, next.client_secret)).status).toBe(200);
+    expect((await end(old, next.client_secret)).status).toBe(200);
+  });
+
+  it('is a 404 for a token that is unknown or revoked', async () => {
+    const token = await broker.make();
+    await broker.call(ROOT, 'DELETE', pathOf(token));
+    expect((await end(token)).status).toBe(404);
+  });
+});
+
 describe('a revocation', () => {
   it('kills both secrets at once, and the token is not there any more', async () => {
     const old = await broker.make();

@@ -112,6 +112,16 @@ describe('POST /admin/agents/sessions/terminate', () => {
     expect(JSON.stringify(broker.events)).not.toMatch(/people\.test/i);
   });
 
+  it('says of a label that nobody has where the ids are', async () => {
+    const answer = await terminate({ label: 'nobody@people.test' });
+    expect([answer.status, await answer.text()]).toEqual([
+      404,
+      expect.stringContaining(
+        'nobody has this label: take the id of the principal from the list of sessions',
+      ),
+    ]);
+  });
+
   it('ends nothing for a label of several principals, and names them', async () => {
     await broker.mint(ALICE, 'counter', 'main');
     await broker.mint(TWIN, 'counter', 'main');
