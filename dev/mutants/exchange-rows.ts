@@ -11,8 +11,6 @@ export const EXCHANGE_MUTANTS: readonly Mutant[] = [
     ['actor !== undefined && (await hasSignedOut(actor.value, call))', 'false'],
     ['client === undefined ? who.value : besideClient(who.value, client.value)', 'who.value'],
     ['...capped(who, holder),', '...who,'],
-    ["token-type:access_token', ['auth0']]", "token-type:access_token', ['auth0', 'access']]"],
-    ["token-type:id_token', ['oidc']]", "token-type:id_token', ['oidc', 'auth0']]"],
   ]),
   ...of(
     'broker/src/resources/token.ts',
@@ -21,6 +19,14 @@ export const EXCHANGE_MUTANTS: readonly Mutant[] = [
       ['requested !== undefined && requested !== TICKET_TOKEN_TYPE', 'false'],
       ['audience !== undefined && audience !== worker?.audience', 'false'],
       [' || resource !== known)', ')'],
+    ],
+  ),
+  ...of(
+    'broker/src/resources/token.ts',
+    [inNode('foreign/issuers')],
+    [
+      ["token-type:access_token', ['auth0']]", "token-type:access_token', ['auth0', 'access']]"],
+      ["token-type:id_token', ['oidc']]", "token-type:id_token', ['oidc', 'auth0']]"],
     ],
   ),
   ...of('broker/src/credentials/delegation.ts', EXCHANGE_TESTS, [

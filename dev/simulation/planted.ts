@@ -25,13 +25,6 @@ export const PLANTED: readonly (Planted & { readonly name: string })[] = [
     replacement: 'change({ ...session, recorded: session.version });',
   },
   {
-    // A late retry of a lock ended sessions that were opened after its lift.
-    name: 'lift-overtaken',
-    file: 'agent-worker/src/ticketed/commands.ts',
-    original: 'return !isDecidedLater && isHit(',
-    replacement: 'return isHit(',
-  },
-  {
     // After a restore of the record database the copies of later revocations were missing.
     name: 'copies-not-restored',
     file: 'broker/src/runtime/scheduled.ts',

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf } from '../answers.ts';
 import { type TestIssuer, testIssuer } from '../issuer.ts';
-import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
+import { BROKER, COUNTER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
 const TIMES = { iat: NOW - 60, exp: NOW + 3600 };
 const GOES = { one: 'aud-one', two: 'aud-two' } as const;
@@ -72,6 +72,24 @@ describe.each<Platform>(['access', 'auth0'])('of several issuers of %s', (platfo
       expect((await bodyOf(answer)).principal).toMatch(new RegExp(`^${platform}:${domain}:`));
     }
   });
+});
+
+it.each<[Platform, 'jwt' | 'access_token' | 'id_token', number]>([
+  ['access', 'jwt', 200],
+  ['access', 'access_token', 400],
+  ['access', 'id_token', 400],
+  ['auth0', 'jwt', 200],
+  ['auth0', 'access_token', 200],
+  ['auth0', 'id_token', 400],
+])('a token of %s that is exchanged as %s: %i', async (platform, type, status) => {
+  const subject_token = await issuers[platform].one.sign({ ...CLAIMS[platform], ...TIMES, aud: GOES.one });
+  const answer = await broker.post('/token', {
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    resource: COUNTER,
+    subject_token,
+    subject_token_type: `urn:ietf:params:oauth:token-type:${type}`,
+  });
+  expect(answer.status).toBe(status);
 });
 
 /** Three segments in canonical spelling, and no header that says anything. */
