@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { LABELS, measureByPoints, SERIES } from '@agent-ticket/shared/metrics.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -17,6 +18,7 @@ beforeEach(async () => {
   broker = await startOperatorBroker();
 });
 
+const ALERTS = '../../../docs/operate/monitoring/alerts.yml';
 const SCRAPER: Person = { sub: 'scraper', permissions: ['metrics:read'] };
 const scrape = async (): Promise<string[]> => {
   const answer = await broker.call(SCRAPER, 'GET', '/metrics');
@@ -130,10 +132,7 @@ describe('GET /metrics', () => {
   });
 
   it('counts these by codes that the alert about them has', async () => {
-    const rules = await readFile(
-      new URL('../../../docs/operate/monitoring/alerts.yml', import.meta.url),
-      'utf8',
-    );
+    const rules = await readFile(join(import.meta.dirname, ALERTS), 'utf8');
     const [, codes = ''] = /tickets_total\{outcome="denied",code=~"([a-z_|]+)"\}/.exec(rules) ?? [];
     expect(codes.split('|')).toEqual(['database_unavailable', 'signing_key_missing', 'internal']);
   });
