@@ -80,6 +80,8 @@ async function dispatch(command: ControlCommand, ports: ControlPorts, now: numbe
     case 'reconcile':
       return { ...(await reconcile(ports)), pending: 0 };
     case 'digest':
+      // A worker that cannot read its record can take no other command either: it is not to be counted as one that answers.
+      await ports.record.sessions.listOpen(ports.config.audience, 0, now, 1);
       return { ...NOTHING, registry: await registryDigest(ports.registry) };
     case 'destroy':
     case 'lapse':

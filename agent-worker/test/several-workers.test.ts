@@ -39,6 +39,14 @@ it('the command digest is answered with the digest of the agents that the worker
   });
 });
 
+it('the command digest is not answered while the record database lacks its tables', async () => {
+  await env.RECORD.exec('ALTER TABLE agent_sessions RENAME TO renamed');
+  // The broker takes a receipt from a success alone.
+  expect((await control({ op: 'digest' })).status).toBeGreaterThanOrEqual(500);
+  await env.RECORD.exec('ALTER TABLE renamed RENAME TO agent_sessions');
+  expect((await control({ op: 'digest' })).status).toBe(200);
+});
+
 it('a worker ends no session of another one, whose objects it cannot ask', async () => {
   const asked: string[] = [];
   await reconcile({

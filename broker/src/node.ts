@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { nodeTooOld } from '@agent-ticket/shared/node-version.ts';
 import { createApp } from './app.ts';
 import { readNodeConfig } from './runtime/node/config.ts';
 import { openAgents } from './runtime/node/open-agents.ts';
@@ -51,6 +52,8 @@ async function notifyReady(): Promise<void> {
 
 /** A failure that a retry cannot repair ends the process, and its reason is printed for the operator. */
 async function main(): Promise<void> {
+  const tooOld = nodeTooOld(process.versions.node);
+  if (tooOld !== undefined) throw new Error(tooOld);
   const config = readNodeConfig(await openCredentials(process.env), process.pid);
   const broker = await openBroker(config, await openAgents(config.agents), createApp, log, CONSOLE_FOLDERS);
   log({ event: 'started', url: broker.url });

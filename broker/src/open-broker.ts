@@ -19,7 +19,7 @@ import { readBody } from './runtime/body.ts';
 import { compose } from './runtime/compose.ts';
 import { openWeb } from './runtime/open-web.ts';
 import type { BrokerPorts } from './runtime/ports.ts';
-import { runScheduled } from './runtime/scheduled.ts';
+import { runArchive, runScheduled } from './runtime/scheduled.ts';
 
 /** Bindings of the broker on Workers. Settings and secrets are in the same env. */
 export interface BrokerEnv extends ShardEnv {
@@ -109,7 +109,8 @@ export function createBroker(options: BrokerOptions | MountOptions): Broker | Mo
     return ports;
   };
   const scheduled = async (_controller: ScheduledController, env: BrokerEnv) => {
-    await runScheduled(open(env));
+    const ports = open(env);
+    await Promise.all([runScheduled(ports), runArchive(ports)]);
   };
 
   const classes = {

@@ -43,7 +43,7 @@ describe('an archive in R2', () => {
     expect((await ports.record.auditLog.bounds())?.first).toBeGreaterThan(5);
     expect(await exportText(ports)).toBe(before);
     const result = await verifyExport(before.trimEnd().split('\n'), await auditKeys({ front }));
-    expect(result).toMatchObject({ ...SOUND, begins: 1 });
+    expect(result).toMatchObject({ ...SOUND, from: 1 });
   });
 
   it('loses whole segments when their retention is over', async () => {
@@ -59,7 +59,7 @@ describe('an archive in R2', () => {
       await auditKeys({ front }),
     );
     expect(result).toMatchObject(SOUND);
-    expect(result.begins).toBeGreaterThan(1);
+    expect(result.from).toBeGreaterThan(1);
   });
 
   it('must be there where events shall move to it', () => {

@@ -35,7 +35,7 @@ describe('retention', () => {
       (await exportText(ports)).trim().split('\n'),
       await auditKeys({ front: broker.front }),
     );
-    expect(result).toMatchObject({ ...SOUND, begins: 6 });
+    expect(result).toMatchObject({ ...SOUND, from: 6 });
     await purgeAudit(ports, START + 1e10);
     await purgeAudit(ports, START + 1e10);
     const { results } = await env.RECORD.prepare('SELECT max(seq) AS seq FROM audit_events').all<{
@@ -74,7 +74,7 @@ describe('retention', () => {
     expect((await broker.ports.record.auditLog.bounds())?.first).toBe(3);
     const keys = await auditKeys({ front: broker.front });
     const lines = (await exportText(ports)).trim().split('\n');
-    expect(await verifyExport(lines, keys)).toMatchObject({ ...SOUND, begins: 6 });
+    expect(await verifyExport(lines, keys)).toMatchObject({ ...SOUND, from: 6 });
     expect(await purgeAudit(ports, PURGED_AT)).toBe(3);
     expect((await broker.ports.record.auditLog.bounds())?.first).toBe(6);
   });

@@ -1,4 +1,5 @@
-import { PrincipalId } from '@agent-ticket/shared/names.ts';
+import { AgentSlug, InstanceName, PrincipalId } from '@agent-ticket/shared/names.ts';
+import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { compareSeal, NO_SEAL } from '../src/audit/seal.ts';
@@ -323,6 +324,29 @@ export function describeRestores(open: () => Promise<RestoreSetup>): void {
       expect(await copiesOf(at)).toEqual([first.id, second]);
     });
 
+    it('has of a deletion that is under way no lock, and an end of what refuses tickets from before', async () => {
+      const at = await open();
+      const now = at.startsAt;
+      const place = { agent: 'counter', instance: 'one' };
+      const target = {
+        kind: 'instance',
+        agent: AgentSlug.parse(place.agent),
+        instance: InstanceName.parse(place.instance),
+      } as const;
+      const facts = { target, code: 'rights_changed', reason: 'test', by: 'test', until: null, now } as const;
+      const lock = newRevocation({ ...facts, id: crypto.randomUUID(), kind: 'any' });
+      const ended = newRevocation({ ...facts, kind: 'before' });
+      await at.ports.control.change({
+        event: { eventId: crypto.randomUUID(), at: now, type: 'agent.deleted', outcome: 'success' },
+        revocations: [lock, ended],
+        command: { op: 'destroy', ...place, id: ended.id, lock: lock.id, before: now },
+        dueAt: now + MINUTE,
+      });
+      await runScheduled(at.ports);
+      const copies = await at.sql('record', 'SELECT id, until FROM revocation_copies');
+      expect(copies).toEqual([{ id: ended.id, until: now + REVOCATION_KEPT_MS }]);
+    });
+
     it('keeps the revocation of a key that the control database, restored before, does not have', async () => {
       const at = await open();
       const [row] = await at.ports.keyring.rows(at.startsAt);
@@ -389,6 +413,17 @@ export function describeRestores(open: () => Promise<RestoreSetup>): void {
       expect(JSON.parse(atob(header.replaceAll('-', '+').replaceAll('_', '/'))).kid).not.toBe(kid);
       expect(await json(await (await at.restarted()).request('/readyz'))).toMatchObject({
         keys_revoked_in_record: 0,
+      });
+    });
+
+    it('has no restored active key for a wrong key-encryption key, which a start must not take for a restore', async () => {
+      const { at, kid } = await restored('ticket');
+      expect((await at.ports.keyring.restoredActive(at.startsAt))?.kid).toBe(kid);
+      const config = { ...at.ports.config, keyEncryptionKey: new Uint8Array(32).fill(9) };
+      const keyring = createKeyring({ ...at.ports, config, purpose: 'ticket' });
+      expect(await keyring.restoredActive(at.startsAt)).toBeUndefined();
+      expect(await keyring.signer(at.startsAt)).toMatchObject({
+        denial: { detail: 'no key opens with KEK or KEK_PREVIOUS' },
       });
     });
 

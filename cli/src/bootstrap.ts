@@ -16,7 +16,7 @@ export interface BootstrapOptions {
   readonly local?: boolean | undefined;
   /** libSQL: `file:<path>`, `libsql://…`, `https://…`; left out: `CONTROL_DATABASE_URL`. */
   readonly database?: string | undefined;
-  /** JSON with `TOKEN_PEPPER`, as it was given to wrangler; left out: the environment. */
+  /** JSON with `TOKEN_PEPPER`, as it was given to wrangler; left out: the environment and `CREDENTIALS_DIRECTORY`. */
   readonly secretsFile?: string | undefined;
   readonly name: string;
   /** Also where an operator exists. */
@@ -38,7 +38,8 @@ export async function bootstrap(options: BootstrapOptions, terminal: Terminal): 
   const { save, broker, print = false, json } = options;
   if (save !== undefined && broker === undefined)
     throw new UsageError('--save needs --broker, the address that the credential is for.');
-  const pepper = await readPepper(options.secretsFile, terminal);
+  const settings = await terminal.readCredentials();
+  const pepper = await readPepper(options.secretsFile, settings, terminal);
   const { id, secret, statements } = await makeOperator(
     { pepper, name: options.name, again: options.again === true },
     terminal,
@@ -51,7 +52,7 @@ export async function bootstrap(options: BootstrapOptions, terminal: Terminal): 
     );
     return 0;
   }
-  const [row] = await execute(statements, options, terminal);
+  const [row] = await execute(statements, options, settings, terminal);
   if (Number(row?.made) !== 1)
     throw new UsageError(
       'There is an operator already: a service token with service-tokens:write. Use it, or add --again to make another one.',
@@ -96,12 +97,18 @@ export function pepperOf(text: string | undefined): Uint8Array<ArrayBuffer> | un
   return /^[A-Za-z0-9_-]{43}$/.test(text ?? '') ? new Uint8Array(base64url.decode(text ?? '')) : undefined;
 }
 
-async function readPepper(file: string | undefined, terminal: Terminal): Promise<Uint8Array<ArrayBuffer>> {
-  const text = file === undefined ? terminal.environment.TOKEN_PEPPER : await pepperIn(file, terminal);
+type Settings = Terminal['environment'];
+
+async function readPepper(
+  file: string | undefined,
+  settings: Settings,
+  terminal: Terminal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const text = file === undefined ? settings.TOKEN_PEPPER : await pepperIn(file, terminal);
   const bytes = pepperOf(text);
   if (bytes !== undefined) return bytes;
   throw new UsageError(
-    'The token would not work without the TOKEN_PEPPER of the broker: 32 bytes in base64url. Set it, or give --secrets-file.',
+    'The token would not work without the TOKEN_PEPPER of the broker: 32 bytes in base64url. Set it, give --secrets-file, or name the folder of a file TOKEN_PEPPER by CREDENTIALS_DIRECTORY.',
   );
 }
 
@@ -115,6 +122,7 @@ async function pepperIn(file: string, terminal: Terminal): Promise<string | unde
 async function execute(
   statements: readonly string[],
   { d1, local, database }: BootstrapOptions,
+  settings: Settings,
   terminal: Terminal,
 ): Promise<readonly Row[]> {
   if (d1 !== undefined) {
@@ -126,12 +134,12 @@ async function execute(
       local === true ? 'local' : 'remote',
     );
   }
-  const url = database ?? terminal.environment.CONTROL_DATABASE_URL;
+  const url = database ?? settings.CONTROL_DATABASE_URL;
   if (url === undefined)
     throw new UsageError(
       'Name the control database: --d1 broker/wrangler.jsonc, or CONTROL_DATABASE_URL of a broker on Node.',
     );
-  return terminal.runLibsql({ url, token: terminal.environment.CONTROL_DATABASE_TOKEN }, statements);
+  return terminal.runLibsql({ url, token: settings.CONTROL_DATABASE_TOKEN }, statements);
 }
 
 interface Token {

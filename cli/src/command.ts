@@ -14,6 +14,8 @@ export interface Terminal {
     headers?: Readonly<Record<string, string>>,
   ) => WebSocket;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The environment with the files of `CREDENTIALS_DIRECTORY`, as the broker on Node reads both. */
+  readonly readCredentials: () => Promise<Terminal['environment']>;
   /** A file for secrets, by its name in the user's configuration folder. Rejects where others can read it. */
   readonly readPrivate: (name: string) => Promise<string | undefined>;
   /** Writes such a file, readable by the owner only. Answers its path. */

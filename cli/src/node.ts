@@ -5,6 +5,8 @@ import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as setTimeoutAsync } from 'node:timers/promises';
+import { openCredentials } from '@agent-ticket/broker/src/runtime/node/open-credentials.ts';
+import { nodeTooOld } from '@agent-ticket/shared/node-version.ts';
 import { type NewFile, type Terminal, UsageError } from './command.ts';
 import { hasCode } from './error-code.ts';
 import {
@@ -96,6 +98,11 @@ const terminal: Terminal = {
   fetch: fetchPatiently,
   openSocket: (url, protocols, headers = {}) => new NodeWebSocket(url, { protocols, headers }),
   environment: process.env,
+  readCredentials: () =>
+    openCredentials(process.env).catch((error: unknown) => {
+      // Its errors name the variable or the file for a person, and no value.
+      throw error instanceof Error ? new UsageError(`${error.message}. Correct it.`) : error;
+    }),
   readPrivate,
   writePrivate,
   listPrivate,
@@ -135,4 +142,6 @@ process.stdout.on('error', (error: Error) => {
   process.exit(exitCode('SIGPIPE'));
 });
 
-process.exitCode = await run(process.argv.slice(2), terminal);
+const tooOld = nodeTooOld(process.versions.node);
+if (tooOld !== undefined) process.stderr.write(`${tooOld}.\n`);
+process.exitCode = tooOld === undefined ? await run(process.argv.slice(2), terminal) : 2;

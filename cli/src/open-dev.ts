@@ -1,25 +1,29 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { digestSecret } from '@agent-ticket/broker/src/credentials/secret.ts';
 import { openAgents } from '@agent-ticket/broker/src/runtime/node/open-agents.ts';
+import { repeat, wait } from '@agent-ticket/broker/src/runtime/node/repeat.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import type { D1Database } from '@cloudflare/workers-types';
 import * as z from 'zod';
 import { type DevOptions, type DevPorts, type ExitCode, type Terminal, UsageError } from './command.ts';
 import {
   addressOf,
-  appVars,
   brokerVars,
-  callbackVars,
   frontFiles,
+  type SeededPerson,
+  scheduleUrl,
   seedRows,
+  summary,
   varsFile,
-  WRITTEN,
 } from './dev-files.ts';
-import { signInSettings, startIdentityProvider } from './identity-provider/start.ts';
+import { hasCode } from './error-code.ts';
+import { seededPeople, signInSettings, startIdentityProvider } from './identity-provider/start.ts';
+import { requireWritten, writeAppVars } from './open-dev-settings.ts';
 import { migrateD1 } from './open-migrations.ts';
 import { type DevSecrets, loadSecrets } from './open-secrets.ts';
 import { isInstalled, openWrangler, programOf } from './open-wrangler.ts';
@@ -28,6 +32,7 @@ import { isInstalled, openWrangler, programOf } from './open-wrangler.ts';
 const DATA = '.agent-ticket';
 
 const DEADLINE_MS = 120_000;
+const MINUTE_MS = 60_000;
 
 const Worker = z.object({
   configPath: z.string().optional(),
@@ -45,7 +50,7 @@ type Worker = z.infer<typeof Worker>;
 /**
  * `agent-ticket dev`: broker, sign-in stand-in and record database beside the app in this folder, until a signal. The broker
  * runs in the app's own `wrangler dev` or `vite dev`, since two processes on one folder of data damage it; a worker in front
- * gives it a port. Nothing leaves this machine. The broker's cron trigger does not run: nothing is sealed.
+ * gives it a port, and runs its schedule. Nothing leaves this machine. Nothing is written while a port is in use.
  */
 export async function openDev(options: DevOptions, terminal: Terminal, stop: AbortSignal): Promise<ExitCode> {
   const { folder, ports } = options;
@@ -53,10 +58,13 @@ export async function openDev(options: DevOptions, terminal: Terminal, stop: Abo
   const broker = await readBroker(folder, terminal);
   requireSameRecord(app, broker, folder);
   const agents = await orUsage(openAgents('agents.ts'));
+  await requireFreePorts(ports);
+  const brokerFile = join(folder, '.dev.vars');
+  await requireWritten(brokerFile);
   await mkdir(DATA, { recursive: true });
   await writeFile(join(DATA, '.gitignore'), '*\n');
   const secrets = await orUsage(loadSecrets(join(DATA, 'secrets.json')));
-  await requireAppVars(ports, secrets);
+  await writeAppVars(options, secrets, terminal);
   const identityProvider = await orUsage(
     startIdentityProvider({
       port: ports.identityProvider,
@@ -66,20 +74,26 @@ export async function openDev(options: DevOptions, terminal: Terminal, stop: Abo
   );
   const children: ChildProcess[] = [];
   try {
-    await writeVars(
-      join(folder, '.dev.vars'),
-      varsFile(brokerVars(ports, secrets, options.origins, signInSettings(identityProvider))),
-    );
+    const settings = brokerVars(ports, secrets, options.origins, signInSettings(identityProvider));
+    await writeFile(brokerFile, varsFile(settings), { mode: 0o600 });
     terminal.err('preparing the databases …\n');
-    await prepare(broker, folder, secrets, agents);
+    await prepare(broker, folder, secrets, agents, seededPeople(identityProvider));
     terminal.err('starting …\n');
     children.push(...(await startProcesses(app, broker, folder, ports)));
     // Vite starts its workers anew while it finds their dependencies, and listens afterwards: so the app comes first.
     await untilAnswers(addressOf(ports.app), () => true, children, stop);
     await untilAnswers(`${addressOf(ports.broker)}/readyz`, ({ ok }) => ok, children, stop);
-    terminal.out(summary(ports, secrets, agents));
-    await Promise.race([aborted(stop), firstEnd(children)]);
-    return 0;
+    const schedule = repeat(() => runSchedule(ports, stop, terminal), MINUTE_MS, {
+      clock: () => performance.now(),
+      wait,
+    });
+    try {
+      terminal.out(summary(options, secrets, agents));
+      await Promise.race([aborted(stop), firstEnd(children)]);
+      return 0;
+    } finally {
+      await schedule.stop();
+    }
   } finally {
     await Promise.all(children.map(end));
     await identityProvider.close();
@@ -109,28 +123,25 @@ function requireSameRecord(app: Worker, broker: Worker, folder: string): void {
   );
 }
 
-/** The app's own settings: written where there are none, and left to its author where there are. */
-async function requireAppVars(ports: DevPorts, secrets: DevSecrets): Promise<void> {
-  const path = '.dev.vars';
-  const wanted = appVars(ports);
-  const text = existsSync(path) ? await readFile(path, 'utf8') : undefined;
-  if (text === undefined || text.startsWith(WRITTEN)) {
-    const callbacks = Object.entries(callbackVars(ports.app, secrets)).map((setting) => setting.join('='));
-    await writeFile(path, [WRITTEN, ...wanted, ...callbacks, ''].join('\n'), { mode: 0o600 });
-    return;
-  }
-  const lines = text.split(/\r?\n/).map((line) => line.replaceAll('"', '').trim());
-  const missing = wanted.filter((line) => !lines.includes(line));
-  if (missing.length > 0)
-    throw new UsageError(`${path} needs the settings of this broker. Add: ${missing.join(' and ')}`);
+/** Before anything is written: wrangler would take another port, which no setting names. */
+async function requireFreePorts({ app, broker, identityProvider }: DevPorts): Promise<void> {
+  for (const [port, flag] of [
+    [app, '--port'],
+    [broker, '--broker-port'],
+    [identityProvider, '--identity-provider-port'],
+  ] as const)
+    if (await isInUse(port))
+      throw new UsageError(
+        `The port ${port} is in use. End what listens there, or name another one by ${flag}.`,
+      );
 }
 
-/** Settings that somebody wrote stay as they are. */
-async function writeVars(path: string, text: string): Promise<void> {
-  if (existsSync(path) && !(await readFile(path, 'utf8')).startsWith(WRITTEN))
-    throw new UsageError(`${path} is not of agent-ticket dev. Move it away: it would be replaced.`);
-  await writeFile(path, text, { mode: 0o600 });
-}
+const isInUse = (port: number): Promise<boolean> =>
+  new Promise((found, failed) => {
+    const server = createServer();
+    server.once('error', (error) => (hasCode(error, 'EADDRINUSE') ? found(true) : failed(error)));
+    server.listen(port, '127.0.0.1', () => server.close(() => found(false)));
+  });
 
 /** Before anything runs, since two processes on one folder of data damage it. */
 async function prepare(
@@ -138,6 +149,7 @@ async function prepare(
   folder: string,
   secrets: DevSecrets,
   agents: AgentRegistry,
+  people: readonly SeededPerson[],
 ): Promise<void> {
   const pepper = new Uint8Array(Buffer.from(secrets.tokenPepper, 'base64url'));
   const digest = await digestSecret(secrets.adminToken.clientSecret, pepper);
@@ -152,7 +164,7 @@ async function prepare(
     const migrations = join(folder, 'node_modules/@agent-ticket/broker');
     await migrateD1(env.CONTROL, join(migrations, 'control/migrations'));
     await migrateD1(env.RECORD, join(migrations, 'record/migrations'));
-    const rows = seedRows(secrets.adminToken, digest, agents, Date.now());
+    const rows = seedRows(secrets.adminToken, digest, agents, people, Date.now());
     await env.CONTROL.batch(rows.map(({ sql, values }) => env.CONTROL.prepare(sql).bind(...values)));
   } finally {
     await dispose();
@@ -253,7 +265,7 @@ async function untilAnswers(
       throw new UsageError(
         `${url} is not ready: ${answer === undefined ? 'no answer' : await answer.text()}`,
       );
-    await wait(300);
+    await pause(300);
   }
 }
 
@@ -272,29 +284,18 @@ async function end(child: ChildProcess): Promise<void> {
   await ended(child);
 }
 
-function summary(
-  ports: DevPorts,
-  { adminToken: { clientId, clientSecret } }: DevSecrets,
-  agents: AgentRegistry,
-): string {
-  const first = agents.find(({ enabled }) => enabled);
-  const body = JSON.stringify({ agent: first?.slug, instance: first?.instances?.[0] ?? 'demo' });
-  return [
-    '',
-    `  broker             ${addressOf(ports.broker)}`,
-    `  app                ${addressOf(ports.app)}`,
-    `  identity provider  ${addressOf(ports.identityProvider)}  (stand-in for Access and Auth0)`,
-    '',
-    '  The settings of the app, in its .dev.vars:',
-    '',
-    ...appVars(ports).map((line) => `    ${line}`),
-    '',
-    '  A ticket:',
-    '',
-    `curl -sS ${addressOf(ports.broker)}/tickets -u ${clientId}:${clientSecret} -H 'content-type: application/json' -d '${body}'`,
-    '',
-    '  Ctrl-C ends everything.',
-    '',
-    '',
-  ].join('\n');
+/**
+ * What the cron trigger does in a deployment: delivers, compares registries, rotates, seals. A run that fails is one line;
+ * the next one comes a minute later.
+ */
+async function runSchedule(ports: DevPorts, stop: AbortSignal, terminal: Terminal): Promise<void> {
+  const why = await fetch(scheduleUrl(ports), { signal: stop }).then(
+    ({ ok, status }) => (ok ? undefined : `answer ${status}`),
+    (error: unknown) => {
+      if (stop.aborted) return undefined;
+      if (error instanceof TypeError) return 'no answer';
+      throw error;
+    },
+  );
+  if (why !== undefined) terminal.err(`The schedule of the broker did not run (${why}).\n`);
 }

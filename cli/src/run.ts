@@ -151,7 +151,10 @@ function addOperation(at: CommandAt, act: Act): void {
       'libSQL: file:<path> or libsql://…; left out: CONTROL_DATABASE_URL',
       libsqlAddress,
     )
-    .option('--secrets-file <file>', 'JSON with the TOKEN_PEPPER of the broker; left out: the environment')
+    .option(
+      '--secrets-file <file>',
+      'JSON with the TOKEN_PEPPER of the broker; left out: the environment, or its file in CREDENTIALS_DIRECTORY',
+    )
     .option(
       '--name <text>',
       'for operators to know the token by',

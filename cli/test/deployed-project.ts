@@ -28,7 +28,6 @@ const APP = {
   observability: { enabled: true, redact_query_string: true },
   durable_objects: { bindings: [{ name: 'COUNTER', class_name: 'Counter' }] },
   migrations: [{ tag: 'v1', new_sqlite_classes: ['Counter'] }],
-  services: [{ binding: 'BROKER', service: 'shop-broker' }],
   d1_databases: [{ binding: 'RECORD', database_id: '00000000-0000-0000-0000-000000000002' }],
   vars: { GREETING: 'hello' },
 };

@@ -21,6 +21,7 @@ export function terminalWith(given: Partial<Terminal>): { terminal: Terminal; sa
     runDev: unused('runDev'),
     openSocket: unused('openSocket'),
     environment: {},
+    readCredentials: async () => given.environment ?? {},
     readPrivate: unused('readPrivate'),
     writePrivate: unused('writePrivate'),
     listPrivate: unused('listPrivate'),

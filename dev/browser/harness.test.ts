@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
-import { expect, inject, it } from 'vitest';
+import { expect, inject, it, onTestFinished, vi } from 'vitest';
 import { openTab } from './tab.ts';
 import { watchPage } from './watch-page.ts';
 
@@ -15,6 +15,8 @@ it('the demo page gets a ticket and connects', async () => {
     .getByText('cf_agent_identity')
     .first()
     .waitFor({ state: 'attached' });
+  vi.stubEnv('SCREENSHOTS', '1');
+  onTestFinished(() => void vi.unstubAllEnvs());
   await tab.screenshot('demo-connected');
   for (const variant of ['light', 'dark', 'phone'])
     expect(existsSync(new URL(`screenshots/demo-connected.${variant}.png`, import.meta.url)), variant).toBe(

@@ -31,7 +31,7 @@ export interface Tab {
   signIn(name: string): Promise<void>;
   /** Signs out at the broker, and returns to the present page. */
   signOut(): Promise<void>;
-  /** Stores screenshots of the page: light, dark, and at the width of a phone. */
+  /** With `SCREENSHOTS=1`, stores screenshots of the page: light, dark, and at the width of a phone. */
   screenshot(name: string): Promise<void>;
 }
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import { makeSecrets } from 'agent-ticket/src/open-secrets.ts';
+import { WebSocket } from 'ws';
 import * as z from 'zod';
 import { circumstances } from '../bench/stored.ts';
 import { freePorts } from '../e2e/free-ports.ts';
@@ -103,6 +104,8 @@ async function start() {
       const query = ticket === undefined ? '' : `?ticket=${ticket}`;
       const socket = new WebSocket(
         `${url.replace('http', 'ws')}/agents/${agent}/room-${number % OBJECTS}${query}`,
+        // As Cloudflare sets it: the record database has indexes of it.
+        { headers: { 'cf-connecting-ip': `192.0.2.${number}` } },
       );
       await once(socket, 'message', { signal: AbortSignal.timeout(10_000) });
       return socket;

@@ -51,14 +51,16 @@ export function costsTable({ measuredAt, on, times, rows, bytes }: Costs): strin
   return `${where}\n\n${table(head, lines)}`;
 }
 
+/** In dollars, for a million tickets with a session each. */
+const millionCost = (costs: Costs): number => costRows(costs).reduce((sum, row) => sum + row.dollars, 0);
+
 export function pricesTable(costs: Costs): string {
   const rows = costRows(costs);
-  const total = rows.reduce((sum, row) => sum + row.dollars, 0);
   return `List prices of ${PRICED_ON}.\n\n${table(
     ['for a million tickets with a session each', 'amount for one', 'dollars'],
     [
       ...rows.map(({ what, times, dollars: cost }) => [what, round(times), dollars(cost)]),
-      ['**all**', '', `**${dollars(total)}**`],
+      ['**all**', '', `**${dollars(millionCost(costs))}**`],
     ],
   )}`;
 }
@@ -99,7 +101,9 @@ export const dropsTable = (drops: Drops): string =>
   );
 
 const RATES = [0.1, 1, 10, 100];
-const HOT_DAYS = [1, 7, 30];
+/** Settings take no fewer than seven. */
+const HOT_DAYS = [7, 30, 90];
+const SECONDS_OF_MONTH = 30 * 86_400;
 
 export const daysTable = (costs: Costs): string =>
   table(
@@ -118,13 +122,14 @@ export const hotDaysTable = (costs: Costs): string =>
     HOT_DAYS.map((days) => [String(days), round(rateFor(costs, days))]),
   );
 
-/** The steady state of each size: the share of time for which each part is busy. */
+/** The steady state of each size: its price, and the share of time for which each part is busy. */
 export const steadyTable = (costs: Costs): string =>
   table(
-    ['sockets', 'tickets a second', ...partsOf(costs).map(({ part }) => part)],
+    ['sockets', 'tickets a second', 'dollars a month', ...partsOf(costs).map(({ part }) => part)],
     SIZES.map((sockets) => [
       round(sockets),
       round(steadyRate(sockets)),
+      round((millionCost(costs) * steadyRate(sockets) * SECONDS_OF_MONTH) / 1e6),
       ...partsOf(costs).map(({ part, most }) =>
         part === 'one object' ? '' : `${round((100 * steadyRate(sockets)) / most, 2)} %`,
       ),

@@ -68,7 +68,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
     files: /^cli\//,
     imports: /^(drizzle|agent-worker|dev)\//,
     because:
-      'the command line is a client of both workers; of the broker it takes the OpenAPI document, the proof of the audit log and the making of service tokens',
+      'the command line is a client of both workers; of the broker it takes the OpenAPI document, the proof of the audit log, the making of service tokens and the reading of credentials',
   },
   {
     files: /^client\//,

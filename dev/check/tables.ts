@@ -139,10 +139,10 @@ function limitOf(rule: Limit): string {
 const people = (): string =>
   table(
     ['person', 'address', 'on every counter', 'in the console'],
-    PEOPLE.map(({ name, email, counterRole, operates }) => [
+    PEOPLE.map(({ name, email, seededRole, operates }) => [
       name,
       code(email),
-      counterRole ?? 'viewer, as every principal',
+      seededRole ?? 'viewer, as every principal',
       operates === undefined ? '' : operates === 'all' ? 'every permission' : 'reads only',
     ]),
   );

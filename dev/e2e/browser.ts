@@ -2,10 +2,13 @@
 export class Browser {
   readonly #jars = new Map<string, Map<string, string>>();
 
+  /** The cookies of an origin, each with its value. */
+  jar(url: string): ReadonlyMap<string, string> {
+    return this.#jars.get(new URL(url).origin) ?? new Map();
+  }
+
   cookies(url: string): string {
-    return [...(this.#jars.get(new URL(url).origin) ?? [])]
-      .map(([name, value]) => `${name}=${value}`)
-      .join('; ');
+    return [...this.jar(url)].map(([name, value]) => `${name}=${value}`).join('; ');
   }
 
   /** One request, a form where there is one; redirects are not followed. */

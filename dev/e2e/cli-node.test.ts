@@ -64,6 +64,23 @@ describe('bootstrap', () => {
     expect(me?.permissions).toContain('service-tokens:write');
   });
 
+  it('takes the pepper from a folder of credentials, as the broker does', async () => {
+    const credentials = await mkdtemp(join(folder, 'credentials-'));
+    await writeFile(join(credentials, 'TOKEN_PEPPER'), `${settings.TOKEN_PEPPER}\n`);
+    const words = ['bootstrap', '--database', `file:${folder}/control.db`];
+    const environment = { CREDENTIALS_DIRECTORY: credentials };
+    // It gets as far as the database, which has an operator.
+    expect(await startCommand(words, { environment }).ended).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--again'),
+    });
+    const both = { ...environment, TOKEN_PEPPER: settings.TOKEN_PEPPER ?? '' };
+    expect(await startCommand(words, { environment: both }).ended).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('TOKEN_PEPPER: both in the environment and in CREDENTIALS_DIRECTORY'),
+    });
+  });
+
   it('makes no second one, unless it is told to', async () => {
     expect(await bootstrap()).toMatchObject({ code: 2, out: '', err: expect.stringContaining('--again') });
     expect(await bootstrap('--again', '--name', "it's another")).toMatchObject({ code: 0 });
@@ -145,7 +162,7 @@ describe('the followed log', () => {
     await eventually(async () => {
       expect(await exportLog()).toMatchObject({ code: 0 });
       const [verified] = rowsOf(await verify());
-      expect(verified).toMatchObject({ sound: true, begins: 1 });
+      expect(verified).toMatchObject({ sound: true, from: 1 });
     });
   });
 });

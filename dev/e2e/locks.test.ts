@@ -88,13 +88,9 @@ it('locks on a principal, a service token, an instance and a session', async () 
   await Promise.all(KINDS.filter(isAside).map(lockFor));
 });
 
-it.each(KINDS.filter((kind) => !isAside(kind)))(
-  'a lock on a target of the kind %s',
-  async (...kind) => {
-    await lockFor(kind);
-  },
-  60_000,
-);
+it.each(KINDS.filter((kind) => !isAside(kind)))('a lock on a target of the kind %s', async (...kind) => {
+  await lockFor(kind);
+});
 
 async function renewalFor([kind, targetOf]: Kind): Promise<void> {
   const instance = `renewed-${randomUUID()}`;

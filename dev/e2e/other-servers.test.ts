@@ -72,7 +72,7 @@ beforeAll(async () => {
     },
     folder,
   );
-}, 60_000);
+});
 
 afterAll(async () => {
   await running?.stop();

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: originals and replacements are code.
 import { type Mutant, of } from './mutant.ts';
 
 /** Conditions of the gate, of the admission of a ticket by an object, and of commands to it. */

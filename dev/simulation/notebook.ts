@@ -121,6 +121,8 @@ export const mayBeDead = (ticket: HeldTicket, { taken }: Pick<Notebook, 'taken'>
   const names = targetsOf(ticket);
   return taken.some(
     ({ target, kind, doneAt, liftedAt }) =>
-      names.includes(target) && ((kind === 'lock' ? liftedAt : doneAt) ?? ticket.askedAt) >= ticket.askedAt,
+      // A ticket that is asked for at the moment of the answer is decided after the change.
+      names.includes(target) &&
+      ((kind === 'lock' ? liftedAt : doneAt) ?? Number.POSITIVE_INFINITY) > ticket.askedAt,
   );
 };

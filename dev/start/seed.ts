@@ -5,8 +5,7 @@ import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import type { Role, Tier } from '@agent-ticket/shared/names.ts';
 import { stableUuid } from 'agent-ticket/src/identity-provider/access-issuer.ts';
-import { PEOPLE, type Person } from 'agent-ticket/src/identity-provider/people.ts';
-import type { IdentityProvider } from 'agent-ticket/src/identity-provider/start.ts';
+import { type IdentityProvider, seededPeople } from 'agent-ticket/src/identity-provider/start.ts';
 import type { DevSecrets, SeededCredential } from 'agent-ticket/src/open-secrets.ts';
 import { AGENTS } from '../../agents.ts';
 
@@ -112,18 +111,9 @@ async function changeSilently(
  */
 export async function seedPeople(
   control: ControlStore,
-  { access, auth0 }: IdentityProvider,
+  identityProvider: IdentityProvider,
   now: number,
 ): Promise<void> {
-  for (const person of PEOPLE) {
-    if (person.counterRole === undefined) continue;
-    for (const subject of subjectsOf(person, new URL(access.issuer).hostname, auth0.domain)) {
-      await insertGrant(control, subject, 'counter', person.counterRole, now);
-    }
-  }
+  for (const { role, subjects } of seededPeople(identityProvider))
+    for (const subject of subjects) await insertGrant(control, subject, 'counter', role, now);
 }
-
-const subjectsOf = ({ email, sub }: Person, team: string, tenant: string): string[] => [
-  `access:${team}:user:${stableUuid(email)}`,
-  `auth0:${tenant}:${sub}`,
-];

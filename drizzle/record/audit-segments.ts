@@ -1,17 +1,25 @@
-import { and, asc, desc, eq, gt, isNull } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, isNull, sql } from 'drizzle-orm';
 import { type AuditEventRow, arrivalsAfter } from './audit-log.ts';
 import type { RecordDatabase } from './revocations.ts';
-import { auditSegments } from './schema.ts';
+import { auditCheckpoints, auditSegments } from './schema.ts';
 
 export type SegmentRow = typeof auditSegments.$inferSelect;
 
 /** The segments of the audit log that are in the archive. */
 export function segmentStore(db: RecordDatabase) {
   const { n, through, purgedAt } = auditSegments;
+  // Whoever writes a row with other numbers must not hide events that are in the database.
+  const endsWithCheckpoint = sql`EXISTS (SELECT 1 FROM ${auditCheckpoints}
+    WHERE ${auditCheckpoints.n} = ${n} AND ${auditCheckpoints.through} = ${through})`;
   return {
-    /** The last one, also while it is being deleted. */
+    /** The last one that ends with a checkpoint, also while it is being deleted. */
     async newest(): Promise<SegmentRow | undefined> {
-      const [row] = await db.select().from(auditSegments).where(gt(n, 0)).orderBy(desc(n)).limit(1);
+      const [row] = await db
+        .select()
+        .from(auditSegments)
+        .where(and(gt(n, 0), endsWithCheckpoint))
+        .orderBy(desc(n))
+        .limit(1);
       return row;
     },
 
@@ -22,7 +30,8 @@ export function segmentStore(db: RecordDatabase) {
     },
 
     /**
-     * The events that follow a number: the first segment that has one of them, or else rows of the database. Both are
+     * The events that follow a number: the first segment that has one of them and ends with a checkpoint, or else rows of
+     * the database. Both are
      * read in one batch, so that no event is in neither while a segment is noted and its rows are deleted.
      */
     async following(
@@ -33,7 +42,7 @@ export function segmentStore(db: RecordDatabase) {
         db
           .select()
           .from(auditSegments)
-          .where(and(gt(through, after), isNull(purgedAt)))
+          .where(and(gt(through, after), isNull(purgedAt), endsWithCheckpoint))
           .orderBy(asc(through), asc(n))
           .limit(1),
         arrivalsAfter(db, after, limit),

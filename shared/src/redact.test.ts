@@ -34,6 +34,18 @@ test('an error is described without its message, however many lines that has', (
   expect(text).not.toContain('eyJ');
 });
 
+test('an error is described with the code of the system that one of its causes has, and with no other text of it', () => {
+  const cause = Object.assign(new Error(SECRET), { code: 'SELF_SIGNED_CERT_IN_CHAIN' });
+  expect(describeError(new TypeError('fetch failed', { cause }))).toMatch(
+    /^TypeError \(SELF_SIGNED_CERT_IN_CHAIN\)/,
+  );
+  for (const code of [SECRET, TOKEN, 'A'.repeat(49), 'two words', 7])
+    expect(describeError(Object.assign(new Error('x'), { code }))).toMatch(/^Error( <|$)/);
+  const circle = new Error('x');
+  circle.cause = circle;
+  expect(describeError(circle)).toMatch(/^Error( <|$)/);
+});
+
 test('what is thrown and is no error is described by its type', () => {
   expect(describeError(SECRET)).toBe('string');
 });

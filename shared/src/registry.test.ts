@@ -86,6 +86,16 @@ describe('a registry that is defined', () => {
     expect([open.limits.frameBytes, own.limits.frameBytes]).toEqual([64 * 1024, 4 * 1024 * 1024]);
   });
 
+  it('a limit that is named leaves the others as they are', () => {
+    const [usual, short, open] = defineAgents([
+      { slug: 'notes' },
+      { slug: 'chat', limits: { sessionSeconds: 60 } },
+      { slug: 'board', access: 'public', instances: ['main'], limits: { socketsPerPrincipal: 2 } },
+    ]);
+    expect(short.limits).toEqual({ ...usual.limits, sessionSeconds: 60 });
+    expect(open.limits).toEqual({ ...usual.limits, socketsPerPrincipal: 2, frameBytes: 64 * 1024 });
+  });
+
   it('asks the compiler for the bindings of enabled agents alone', () => {
     const agents = defineAgents([
       { slug: 'a-b-c' },

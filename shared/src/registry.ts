@@ -133,8 +133,9 @@ const LEAST_SESSION_SECONDS = 60;
 /** The agent worker of agents that name none: in many deployments the only one. */
 export const DEFAULT_WORKER = 'default';
 
-/** What a registry says of one agent. Members that are left out have the defaults of {@link defineAgents}. */
-export type AgentOptions = Pick<AgentEntry, 'slug'> & Partial<Omit<AgentEntry, 'slug' | 'bindingKey'>>;
+/** What a registry says of one agent. Members and limits that are left out have the defaults of {@link defineAgents}. */
+export type AgentOptions = Pick<AgentEntry, 'slug'> &
+  Partial<Omit<AgentEntry, 'slug' | 'bindingKey' | 'limits'>> & { readonly limits?: Partial<AgentLimits> };
 
 /** `mcp-agent` → `MCP_AGENT`: the binding of a slug, so that neither can drift from the other. */
 export type BindingKey<Slug extends string> = Slug extends `${infer Head}-${infer Rest}`
@@ -178,7 +179,7 @@ export type EnabledSlug<
  *
  * Defaults: enabled, in the one worker there is, over sockets, for any tier; access by a stored grant only; viewers read
  * state, admins also write state and send messages, owners also call methods and have tools run; a ticket may come in any
- * way; limits for users of a web page.
+ * way; limits for users of a web page, each by itself.
  *
  * Throws an `Error` that names every fault of {@link validateAgentRegistry}. It does not check that bindings exist.
  */
@@ -217,12 +218,13 @@ export const withDefaults = (options: AgentOptions): AgentEntry => ({
     ],
   },
   deliveries: DELIVERIES,
+  ...options,
   limits: {
     socketsPerPrincipal: 16,
     messagesPerSecond: 20,
     frameBytes: messageBytes(options.access ?? DEFAULT_ACCESS),
+    ...options.limits,
   },
-  ...options,
 });
 
 /** The entry of an enabled agent. Unknown and disabled answer alike. */

@@ -2,7 +2,7 @@ import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { describe, expect, test } from 'vitest';
 import { AGENTS } from '../../../agents.ts';
 import { routeAt } from '../routes.ts';
-import { parseRoute } from './route.ts';
+import { isWrite, parseRoute } from './route.ts';
 
 const [counter] = AGENTS;
 const inbox: AgentEntry = { ...counter, slug: 'inbox', bindingKey: 'INBOX', subAgents: ['mail', 'draft'] };
@@ -99,4 +99,18 @@ describe('a method', () => {
       expect(routed('/agents/counter/room-1/sub/x/y', method)).toBe('agent_unknown');
     },
   );
+});
+
+describe('a plain request', () => {
+  test.each([
+    ['GET', false],
+    ['HEAD', false],
+    ['POST', true],
+    ['PUT', true],
+    ['PATCH', true],
+    ['DELETE', true],
+    ['PROPFIND', true],
+  ])('by %s needs the scope of writers: %s', (method, isOne) => {
+    expect(isWrite(method)).toBe(isOne);
+  });
 });

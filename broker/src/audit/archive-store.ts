@@ -13,6 +13,60 @@ export interface ArchiveStore {
   delete(name: string): Promise<void>;
 }
 
+/**
+ * The store did not answer in time, could not be reached, or refused. Its message and `loggable` have the status and the
+ * code of the answer: never a text that the store chose, a URL or a credential.
+ */
+export class ArchiveFault extends Error {
+  readonly loggable: string;
+  /** @param what what the store did: `answered 503 SlowDown`. */
+  constructor(what: string, cause?: unknown) {
+    super(`the archive ${what}`, { cause });
+    this.name = 'ArchiveFault';
+    this.loggable = this.message;
+  }
+}
+
+/** The time that one request to a store may take, with the content of its file. In ms. */
+export const REQUEST_MS = 15_000;
+
+/**
+ * One request to a store: what `request` resolves to. `answered` takes each promise of the store, and rejects with an
+ * {@link ArchiveFault} if the promise rejects, or has not resolved `ms` after the request began.
+ */
+export async function askArchive<T>(
+  request: (answered: <Part>(part: Promise<Part>) => Promise<Part>) => Promise<T>,
+  ms = REQUEST_MS,
+): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new ArchiveFault(`did not answer within ${ms / 1000} s`)), ms);
+  });
+  // Nobody may be waiting at that moment.
+  late.catch(() => {});
+  try {
+    return await request(async (part) => {
+      try {
+        return await Promise.race([part, late]);
+      } catch (error) {
+        throw error instanceof ArchiveFault ? error : new ArchiveFault(`failed${codeOf(error)}`, error);
+      }
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A code of the runtime, as Node has it in `code`, or R2 at the end of its message. */
+function codeOf(error: unknown): string {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    if (each.name === 'TimeoutError') return ' with TimeoutError';
+    const code = 'code' in each ? String(each.code) : (/\((\d{5})\)$/.exec(each.message)?.[1] ?? '');
+    if (/^[A-Z_0-9]{2,40}$/.test(code)) return ` with ${code}`;
+  }
+  return '';
+}
+
 export const CONTENT_TYPE = 'application/gzip';
 /** RFC 9110 §13.1.2: write only if there is no such file. */
 export const IF_NONE = { 'if-none-match': '*' };

@@ -2,8 +2,9 @@ import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoin
 import type { SegmentRow } from '@agent-ticket/drizzle/record/audit-segments.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { yieldTurn } from '../runtime/yield-turn.ts';
-import { type ArchiveStore, sha256 } from './archive-store.ts';
+import { type ArchiveStore, askArchive, sha256 } from './archive-store.ts';
 import { chainOn } from './chain.ts';
+import { logBegin } from './read-log.ts';
 import { compareSeal, NO_SEAL, type SealPorts } from './seal.ts';
 import { compress, MAX_TEXT_BYTES, readSegment, segmentName } from './segment.ts';
 import { auditEventView, checkpointLine, eventLine } from './view.ts';
@@ -37,7 +38,8 @@ const BATCH = 500;
  * not move, and nothing moves while the log differs from the stored seal. The newest event of the database also stays
  * there until a newer event exists.
  *
- * Resolves to whether a segment was moved. Rejects if the archive does not answer. `now` in ms.
+ * Resolves to whether a segment was moved, by whichever instance. Rejects with an `ArchiveFault` if the archive does not
+ * answer. `now` in ms.
  */
 export async function archiveAudit(
   ports: ArchivePorts,
@@ -53,7 +55,9 @@ export async function archiveAudit(
   if (end === undefined) return false;
   const run = await textOf(base, end, ports);
   const place = { fromN: base.n + 1, n: end.n, from: base.through + 1, through: end.through };
-  const refuse = (reason: string) => {
+  const refuse = async (reason: string) => {
+    // Another instance has moved these events meanwhile, or retention has deleted them.
+    if ((await archivedEnd(ports)).n !== base.n) return true;
     ports.log({ event: 'archive_refused', reason, from: place.from, through: place.through });
     return false;
   };
@@ -63,7 +67,7 @@ export async function archiveAudit(
   const segment: SegmentRow = {
     ...{ ...place, at: end.at, bytes: text.length, digest: await sha256(text), purgedAt: null },
   };
-  await archive.put(segmentName(segment), content);
+  await askArchive((answered) => answered(archive.put(segmentName(segment), content)));
   const kept = await readSegment(archive, segment);
   if (typeof kept === 'string') return refuse(`the archive's file is ${kept}`);
   await record.segments.insert(segment);
@@ -91,13 +95,9 @@ type LogEnd = Pick<CheckpointRow, 'n' | 'through' | 'hash'>;
 
 /** The checkpoint that is the base of the next segment. */
 async function archivedEnd({ record }: Pick<ArchivePorts, 'record'>): Promise<LogEnd> {
-  const { auditLog, checkpoints, segments } = record;
-  const newest = await segments.newest();
-  if (newest !== undefined) return (await checkpoints.find(newest.n)) ?? NO_SEAL;
-  const purged = ((await auditLog.bounds())?.first ?? 1) - 1;
-  // A purge may have deleted only some of the events before a checkpoint: nothing proves the rest,
-  // so the first segment begins after that checkpoint.
-  return (purged === 0 ? undefined : await checkpoints.reaching(purged)) ?? NO_SEAL;
+  const newest = await record.segments.newest();
+  const end = newest && (await record.checkpoints.find(newest.n));
+  return end ?? (await logBegin(record)).base ?? NO_SEAL;
 }
 
 /**

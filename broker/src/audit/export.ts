@@ -2,7 +2,7 @@ import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoin
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { yieldTurn } from '../runtime/yield-turn.ts';
 import type { SegmentLine } from './proof/export-line.ts';
-import { firstEvent, type LogEvent, type LogPorts, type LostSegment, readLog } from './read-log.ts';
+import { type LogEvent, type LogPorts, type LostSegment, logBegin, readLog } from './read-log.ts';
 import { isSegment, segmentName } from './segment.ts';
 import { checkpointLine, lineOf } from './view.ts';
 
@@ -37,12 +37,73 @@ export function exportAudit(ports: ExportPorts, after: number): ReadableStream<U
   );
 }
 
+/** An export that runs. */
+export interface RunningExport {
+  /** When its reader last took a part of it, in ms. */
+  takenAt: number;
+  /** Ends it by an error, so that its reader takes no part for the whole. */
+  readonly stop: () => void;
+}
+
+/** Exports of one principal at the same time: each may hold a segment in memory. */
+const MAX_EXPORTS = 2;
+/** An export whose reader has taken nothing for so long gives way to another one, in ms. */
+const STALLED_MS = 60_000;
+
+/**
+ * An export as one of those that run for a principal. `undefined`: as many run as may. `now` and the times of `clock` in ms.
+ *
+ * @param running those of the principal, which this function adds to and removes from.
+ */
+export function exportBeside(
+  running: Set<RunningExport>,
+  open: () => ReadableStream<Uint8Array>,
+  clock: () => number,
+): ReadableStream<Uint8Array> | undefined {
+  const now = clock();
+  for (const each of running) if (each.takenAt + STALLED_MS < now) each.stop();
+  if (running.size >= MAX_EXPORTS) return undefined;
+  const reader = open().getReader();
+  const own: RunningExport = { takenAt: now, stop: () => end(new Error('the export has stalled')) };
+  running.add(own);
+  let stopped: Error | undefined;
+  function end(why: Error): void {
+    stopped = why;
+    running.delete(own);
+    // Of what has failed or ended, too: there is nothing more to free.
+    reader.cancel(why).catch(() => {});
+  }
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        own.takenAt = clock();
+        if (stopped !== undefined) throw stopped;
+        try {
+          const { done, value } = await reader.read();
+          if (stopped !== undefined) throw stopped;
+          if (value !== undefined) controller.enqueue(value);
+          if (!done) return;
+          running.delete(own);
+          controller.close();
+        } catch (error) {
+          running.delete(own);
+          throw error;
+        }
+      },
+      async cancel(reason) {
+        running.delete(own);
+        await reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
 /** Text of about a page of lines at a time. */
 async function* exportLines(ports: ExportPorts, after: number): AsyncGenerator<string, undefined> {
   const { checkpoints } = ports.record;
-  const purged = ((await firstEvent(ports)) ?? 1) - 1;
-  // A purge may have stopped within a run, of which nothing is proven any more: what is left begins after it.
-  const begin = after >= purged ? after : ((await checkpoints.reaching(purged))?.through ?? purged);
+  const { purged, base: first } = await logBegin(ports.record);
+  const begin = after >= purged ? after : (first?.through ?? purged);
   const base = await baseOf(checkpoints, begin);
   if (base !== undefined) yield checkpointLine(base);
   let n = base?.n ?? 0;

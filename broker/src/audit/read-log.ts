@@ -1,3 +1,4 @@
+import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
 import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-log.ts';
 import type { SegmentRow } from '@agent-ticket/drizzle/record/audit-segments.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
@@ -37,16 +38,27 @@ export interface LostSegment {
   readonly fault: SegmentFault;
 }
 
-/** The number of the first event that the log still has; `undefined`: it has none. */
-export async function firstEvent({ record }: Pick<LogPorts, 'record'>): Promise<number | undefined> {
-  const { segment, rows } = await record.segments.following(0, 1);
-  return segment?.from ?? rows[0]?.seq;
+/**
+ * Where the log begins, after what retention has deleted: `purged`, the last event of that, and `base`, the checkpoint after
+ * whose last event the rest is proven. A purge may have deleted only some of the events before that checkpoint. 0 and
+ * `undefined`: nothing was deleted.
+ */
+export async function logBegin({
+  segments,
+  checkpoints,
+}: Pick<RecordStore, 'segments' | 'checkpoints'>): Promise<{
+  readonly purged: number;
+  readonly base: CheckpointRow | undefined;
+}> {
+  const { segment, rows } = await segments.following(0, 1);
+  const purged = (segment?.from ?? rows[0]?.seq ?? 1) - 1;
+  return { purged, base: purged === 0 ? undefined : await checkpoints.reaching(purged) };
 }
 
 /**
  * The events after a number in the order of arrival, from the archive and then from the database, in pages. Holds one
- * segment at most. A segment that cannot be read is answered in place of its events. Rejects where archive or database
- * does not answer.
+ * segment at most. A segment that cannot be read is answered in place of its events. Rejects where the database does not
+ * answer, and with an `ArchiveFault` where the archive does not.
  */
 export async function* readLog(
   { record, archive }: LogPorts,
@@ -61,8 +73,12 @@ export async function* readLog(
       last = rows.at(-1)?.seq ?? last;
     } else {
       const text = await readSegment(archive, segment);
-      if (typeof text === 'string') yield { segment, fault: text };
-      else yield* eventsOf(segment, text, last);
+      if (typeof text === 'string') {
+        // Retention may have deleted it meanwhile.
+        const again = await record.segments.following(last, 1);
+        if (again.segment?.digest !== segment.digest) continue;
+        yield { segment, fault: text };
+      } else yield* eventsOf(segment, text, last);
       last = segment.through;
     }
     await yieldTurn();

@@ -1,6 +1,6 @@
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { yieldTurn } from '../runtime/yield-turn.ts';
-import { type ArchiveStore, sha256 } from './archive-store.ts';
+import { type ArchiveStore, askArchive, sha256 } from './archive-store.ts';
 import { segmentName } from './segment.ts';
 
 interface RetentionPorts {
@@ -51,14 +51,14 @@ export async function purgeSegment(ports: SegmentRetentionPorts, now: number): P
   const { segments } = ports.record;
   const segment = await segments.oldest();
   if (segment === undefined || segment.at > now - ports.config.auditRetentionMs) return false;
-  if (ports.archive === undefined)
-    throw new Error('segments are past their retention, and there is no archive');
+  const { archive } = ports;
+  if (archive === undefined) throw new Error('segments are past their retention, and there is no archive');
   const { n, from, through, purgedAt } = segment;
   if (purgedAt === null) {
     if (from <= through) await recordPurge(from, through, ports, now);
     await segments.endReading(n, now);
   }
-  await ports.archive.delete(segmentName(segment));
+  await askArchive((answered) => answered(archive.delete(segmentName(segment))));
   await segments.delete(n);
   return true;
 }

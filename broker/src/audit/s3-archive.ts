@@ -1,5 +1,12 @@
 import { AwsV4Signer } from 'aws4fetch';
-import { type ArchiveStore, CONTENT_TYPE, IF_NONE, sha256 } from './archive-store.ts';
+import {
+  ArchiveFault,
+  type ArchiveStore,
+  CONTENT_TYPE,
+  IF_NONE,
+  REQUEST_MS,
+  sha256,
+} from './archive-store.ts';
 
 export interface S3Place {
   /** Of bucket and folder, without a slash at its end; the host may name the bucket. */
@@ -9,14 +16,11 @@ export interface S3Place {
   readonly secretAccessKey: string;
 }
 
-/** How long one request may take, in ms. */
-const TIMEOUT_MS = 60_000;
-
 /** Objects of a server with the API of S3, signed by Signature Version 4. Not repeated when they fail: the schedule is. */
 export function s3Archive(
   { url, region, accessKeyId, secretAccessKey }: S3Place,
   fetch: (url: string, init: RequestInit) => Promise<Response>,
-  timeoutMs = TIMEOUT_MS,
+  timeoutMs = REQUEST_MS,
 ): ArchiveStore {
   const ask = async (
     method: 'GET' | 'PUT' | 'DELETE',
@@ -33,11 +37,10 @@ export function s3Archive(
     const signal = AbortSignal.timeout(timeoutMs);
     return fetch(`${url}/${name}`, { method, headers, redirect: 'manual', signal, ...(body && { body }) });
   };
-  /** Throws unless the status is one of success or of those expected; without the text that the server sent. */
+  /** Throws unless the status is one of success or of those expected. */
   const settle = async (answer: Response, ...expected: readonly number[]): Promise<void> => {
-    await answer.body?.cancel();
-    if (!answer.ok && !expected.includes(answer.status))
-      throw new Error(`the archive answered ${answer.status}`);
+    if (answer.ok || expected.includes(answer.status)) await answer.body?.cancel();
+    else throw new ArchiveFault(`answered ${answer.status}${await codeOf(answer)}`);
   };
   return {
     async get(name) {
@@ -52,4 +55,22 @@ export function s3Archive(
     },
     delete: async (name) => settle(await ask('DELETE', name), 404),
   };
+}
+
+/** The first bytes of an answer, which have its code. */
+const HEAD_BYTES = 1024;
+
+/** The code of an error of S3, such as `AccessDenied`, after a space; empty where there is none. Nothing else of the text. */
+async function codeOf(answer: Response): Promise<string> {
+  const reader = answer.body?.getReader();
+  let head = '';
+  const decoder = new TextDecoder();
+  while (reader !== undefined && head.length < HEAD_BYTES) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    head += decoder.decode(value.subarray(0, HEAD_BYTES), { stream: true });
+  }
+  await reader?.cancel();
+  const code = /<Code>([A-Za-z]{1,64})<\/Code>/.exec(head)?.[1];
+  return code === undefined ? '' : ` ${code}`;
 }

@@ -1,5 +1,5 @@
 import type { SegmentRow } from '@agent-ticket/drizzle/record/audit-segments.ts';
-import { type ArchiveStore, sha256 } from './archive-store.ts';
+import { type ArchiveStore, askArchive, sha256 } from './archive-store.ts';
 import type { SegmentLine } from './proof/export-line.ts';
 
 /*
@@ -63,31 +63,41 @@ export async function readSegment(
   if (archive === undefined) return 'no_archive';
   if (!isSegment(segment)) return 'altered';
   const { bytes, digest } = segment;
-  const body = await archive.get(segmentName(segment));
-  if (body === undefined) return 'missing';
   const most = Math.min(bytes, MAX_TEXT_BYTES);
-  const content = await upTo(most + GZIP_BYTES, body);
+  const content = await askArchive(async (answered) => {
+    const body = await answered(archive.get(segmentName(segment)));
+    return body === undefined ? 'missing' : upTo(most + GZIP_BYTES, body, answered);
+  });
+  if (content === 'missing') return content;
   const text = content && (await decompress(content, most));
   return text !== undefined && (await sha256(text)) === digest ? text : 'altered';
 }
 
-/** All bytes of a stream. `undefined`: the stream has more than `most`. */
+/**
+ * All bytes of a stream. `undefined`: the stream has more than `most`. Each part of it goes through `read`; the stream is
+ * cancelled when that rejects.
+ */
 async function upTo(
   most: number,
   body: ReadableStream<Uint8Array>,
+  read: <Part>(part: Promise<Part>) => Promise<Part> = (part) => part,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   const reader = body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return bytesOf(new Blob(chunks).stream());
-    length += value.length;
-    if (length > most) {
-      await reader.cancel();
-      return undefined;
+  let isRead = false;
+  try {
+    for (;;) {
+      const { done, value } = await read(reader.read());
+      isRead = done;
+      if (value === undefined) return await bytesOf(new Blob(chunks).stream());
+      length += value.length;
+      if (length > most) return undefined;
+      chunks.push(new Uint8Array(value));
     }
-    chunks.push(new Uint8Array(value));
+  } finally {
+    // Not awaited: a store that does not answer does not answer this either. A stream that has failed rejects with that.
+    if (!isRead) reader.cancel().catch(() => {});
   }
 }
 

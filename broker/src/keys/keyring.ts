@@ -171,11 +171,17 @@ export function createKeyring(ports: KeyringPorts) {
     return err('signing_key_missing', { retryAfter: 5, detail: await missingBecause(keys, now) });
   }
 
-  async function missingBecause(keys: readonly HeldKey[], now: number): Promise<string> {
+  /** The active key of this database, where it opens and only the record database knows that it is revoked. */
+  async function restoredActive(now: number): Promise<SigningKeyRow | undefined> {
     const [revoked, found] = [await revokedInRecord(now), await control.keys.list(purpose)];
     const active = found.find((row) => revoked.includes(row.kid) && stateOf(row, now) === SIGNING);
-    if (active !== undefined)
-      return `key ${active.kid} is revoked in the record database: revoke it here, too`;
+    return active !== undefined && (await open(active)) !== undefined ? active : undefined;
+  }
+
+  async function missingBecause(keys: readonly HeldKey[], now: number): Promise<string> {
+    const restored = await restoredActive(now);
+    if (restored !== undefined)
+      return `key ${restored.kid} is revoked in the record database: revoke it here, too`;
     return keys.length === 0 ? 'no key opens with KEK or KEK_PREVIOUS' : 'no key is active';
   }
 
@@ -190,6 +196,7 @@ export function createKeyring(ports: KeyringPorts) {
     forget,
     signer,
     revokedInRecord,
+    restoredActive,
 
     /**
      * {@link signer} by the rows last read, however old. For a caller that has the state of the key checked by rows read

@@ -264,14 +264,14 @@ describe('in every case', () => {
       if (!decision.allowed) return true;
       const { access } = c.input.registry[0] ?? {};
       const isPlain = access === 'viewer' || access === 'public';
-      const held = [
+      const held: readonly string[] = [
         ...(isPlain ? (['viewer'] as const) : []),
         ...(decision.claim === undefined ? [] : (['owner'] as const)),
         ...c.input.grants
           .filter(({ expiresAt }) => expiresAt === null || expiresAt > NOW * 1000)
           .map(({ role }) => role),
       ];
-      return held.some((role) => ROLES.indexOf(decision.role) <= ROLES.indexOf(role));
+      return ROLES.some((role, rank) => held.includes(role) && rank >= ROLES.indexOf(decision.role));
     });
   });
 

@@ -158,6 +158,7 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
         step: z.enum(['minute', 'hour', 'day']),
         from: Moment,
         to: Moment,
+        counted_from: Moment.nullable(),
         items: z.array(
           z
             .strictObject({

@@ -3791,6 +3791,7 @@ export interface operations {
                         readonly from: string;
                         /** Format: date-time */
                         readonly to: string;
+                        readonly counted_from: string | null;
                         readonly items: readonly components["schemas"]["StatsRow"][];
                     };
                 };

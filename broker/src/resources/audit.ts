@@ -5,7 +5,7 @@ import { AgentSlug, InstanceName, PrincipalId } from '@agent-ticket/shared/names
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
-import { exportAudit } from '../audit/export.ts';
+import { exportAudit, exportBeside, type RunningExport } from '../audit/export.ts';
 import { compareSeal, NO_SEAL } from '../audit/seal.ts';
 import { auditEventView, checkpointView } from '../audit/view.ts';
 import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
@@ -87,14 +87,26 @@ export const listAudit: Handler = async (call) => {
   return ok({ status: 200, body });
 };
 
-/** `GET /admin/agents/audit/export`: NDJSON of everything after event `after`, 0 if left out. */
+/** `GET /admin/agents/audit/export`: NDJSON of everything after event `after`, 0 if left out. Two at once, for each caller. */
 export const exportAuditLog: Handler = async (call) => {
   const query = readQuery(call.request.url, ExportQuery);
   if (!query.ok) return query;
   const { after } = query.value;
-  await recordRead(call, 'audit/export', { after });
+  const { exports, clock } = call.ports;
+  const { id } = call.who.principal;
+  const running = exports.get(id) ?? new Set<RunningExport>();
+  const stream = exportBeside(running, () => exportAudit(call.ports, after), clock);
+  if (stream === undefined)
+    return err('rate_limited', { hint: 'two exports of this caller run already', retryAfter: RETRY_SECONDS });
+  exports.set(id, running);
+  try {
+    await recordRead(call, 'audit/export', { after });
+  } catch (error) {
+    await stream.cancel();
+    throw error;
+  }
   const headers = { 'content-type': 'application/x-ndjson' };
-  return ok({ status: 200, stream: exportAudit(call.ports, after), headers });
+  return ok({ status: 200, stream, headers });
 };
 
 /** `GET /admin/agents/audit/checkpoints`: newest first. */
@@ -106,6 +118,9 @@ export const listCheckpoints: Handler = async (call) => {
   const rows = await call.ports.record.checkpoints.list(after?.n, limit + 1);
   return ok({ status: 200, body: pageOf({ rows }, page.value, checkpointView, ({ n }) => ({ n })) });
 };
+
+/** When a caller with too many exports should ask again. */
+const RETRY_SECONDS = 30;
 
 const sealView = ({ n, through, hash }: Seal) => ({ n, through, hash });
 

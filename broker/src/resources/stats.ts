@@ -27,7 +27,10 @@ export const StatsQuery = z.object({
   to: Time.optional(),
 });
 
-/** `GET /admin/stats`: a series of tickets, refusals and sessions, oldest first. Refusals are those of the audit log. */
+/**
+ * `GET /admin/stats`: a series of tickets, refusals and sessions, oldest first. Tickets and refusals are those of the events
+ * in the record database, and `counted_from` says from when on these are all.
+ */
 export const showStats: Handler = async (call) => {
   const query = readQuery(call.request.url, StatsQuery);
   if (!query.ok) return query;
@@ -60,9 +63,25 @@ export const showStats: Handler = async (call) => {
   });
   return ok({
     status: 200,
-    body: { step, from: iso(first), to: iso(first + starts.value.length * ms), items },
+    body: {
+      step,
+      from: iso(first),
+      to: iso(first + starts.value.length * ms),
+      counted_from: await countedFrom(call),
+      items,
+    },
   });
 };
+
+/**
+ * When the last event was sealed that has moved to the archive or was deleted: an event that happened later is counted.
+ * `null`: all events are in the database.
+ */
+async function countedFrom({ ports: { record } }: Call): Promise<string | null> {
+  const gone = ((await record.auditLog.bounds())?.first ?? 1) - 1;
+  const last = gone === 0 ? undefined : await record.checkpoints.reaching(gone);
+  return last === undefined ? null : iso(last.at);
+}
 
 /** The moments at which the points of an answer begin. */
 function startsOf({ step, from, to }: z.output<typeof StatsQuery>, now: number): Outcome<readonly number[]> {

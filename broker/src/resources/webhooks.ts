@@ -4,7 +4,7 @@ import { VALUES } from '@agent-ticket/shared/describe-values.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
-import { firstEvent } from '../audit/read-log.ts';
+import { logBegin } from '../audit/read-log.ts';
 import { permissionMissing } from '../credentials/permissions.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
@@ -186,10 +186,10 @@ export const redeliverWebhook: Handler = async (call) => {
   if (!found.ok) return found;
   const { now, ports } = call;
   const through = await sealedThrough(ports);
-  const first = (await firstEvent(ports)) ?? 1;
+  const { purged } = await logBegin(ports.record);
   const wanted = after ?? (await ports.record.checkpoints.writtenBy(from ?? 0))?.through ?? 0;
   // Events that retention deleted are not counted as missing, since the receiver does not expect them.
-  const seq = Math.min(through, Math.max(wanted, first - 1));
+  const seq = Math.min(through, Math.max(wanted, purged));
   const row = found.value;
   const moved = await changePolicy(
     {

@@ -77,6 +77,7 @@ export function compose(config: BrokerConfig, registry: AgentRegistry, runtime: 
     keyring: keyringOf('ticket'),
     auditKeyring: keyringOf('audit'),
     anchor: allAnchors(anchors),
+    exports: new Map(),
     credentials: credentialPorts(config, runtime),
   };
 }

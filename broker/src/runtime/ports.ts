@@ -1,6 +1,8 @@
 import type { Sample } from '@agent-ticket/shared/metrics.ts';
+import type { PrincipalId } from '@agent-ticket/shared/names.ts';
 import type { Anchor } from '../audit/anchor.ts';
 import type { ArchiveStore } from '../audit/archive-store.ts';
+import type { RunningExport } from '../audit/export.ts';
 import type { BrokerConfig } from '../config/config.ts';
 import type { CredentialPorts } from '../credentials/authenticate.ts';
 import type { Keyring } from '../keys/keyring.ts';
@@ -18,6 +20,8 @@ export interface BrokerPorts extends ExchangePorts, Pick<MintPorts, 'registry'> 
   /** The series of this process, where it writes them down for Prometheus; left out: they go elsewhere. */
   readonly metricsText?: ((gauges: readonly Sample[]) => string) | undefined;
   readonly anchor: Anchor;
+  /** The exports of the audit log that run in this process, by the principal that asked for them. */
+  readonly exports: Map<PrincipalId, Set<RunningExport>>;
   /** Where older events of the audit log are; left out: all are in the record database. */
   readonly archive?: ArchiveStore | undefined;
   /** Sends a message to a receiver whose address an operator chose. */

@@ -7,6 +7,7 @@ import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { rolloutGrant, rolloutOf } from '@agent-ticket/shared/registry.ts';
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { archiveAudit } from '../audit/archive.ts';
+import { ArchiveFault } from '../audit/archive-store.ts';
 import { purgeAudit, purgeSegment } from '../audit/retention.ts';
 import { compareSeal } from '../audit/seal.ts';
 import { isFull, sealAudit } from '../audit/sealer.ts';
@@ -22,9 +23,9 @@ import { yieldTurn } from './yield-turn.ts';
 
 /**
  * The tasks of each minute, on Workers by a cron trigger, on Node by a timer: deliver changes of the outbox, correct
- * sessions whose end was not reported, compare registries, rotate keys, seal the audit log, move its older
- * events to the archive, delete expired rows, send events to webhooks. Any number of instances may run them concurrently. A step that fails runs again the next minute and does not prevent the
- * other steps.
+ * sessions whose end was not reported, compare registries, rotate keys, seal the audit log, delete expired rows, send
+ * events to webhooks. Any number of instances may run them concurrently. A step that fails runs again the next minute and
+ * does not prevent the other steps.
  */
 export async function runScheduled(ports: BrokerPorts): Promise<void> {
   const now = ports.clock();
@@ -52,6 +53,20 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('anchor', ports, async () => {
     if (checkpoint !== undefined) await ports.anchor(checkpoint);
   });
+  await step('retention', ports, () => whileMore(ports, async () => (await purgeAudit(ports, now)) > 0));
+  await step('sessions', ports, () => whileMore(ports, async () => (await purgeSessions(ports, now)) > 0));
+  await step('expired', ports, () => purgeExpired(ports));
+  await step('metrics', ports, () => measureGauges(ports, now));
+  // The last step, since it waits for receivers.
+  await step('webhooks', ports, () => deliverEvents(ports));
+}
+
+/**
+ * The tasks of each minute that wait for the archive: move older events there, delete segments past their retention. They
+ * run beside {@link runScheduled}: an archive that is slow or away must not delay changes, which close sessions.
+ */
+export async function runArchive(ports: BrokerPorts): Promise<void> {
+  const now = ports.clock();
   let moved = 0;
   await step('archive', ports, () =>
     whileMore(ports, async () => {
@@ -60,12 +75,6 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
     }),
   );
   await step('archive retention', ports, () => whileMore(ports, () => purgeSegment(ports, now)));
-  await step('retention', ports, () => whileMore(ports, async () => (await purgeAudit(ports, now)) > 0));
-  await step('sessions', ports, () => whileMore(ports, async () => (await purgeSessions(ports, now)) > 0));
-  await step('expired', ports, () => purgeExpired(ports));
-  await step('metrics', ports, () => measureGauges(ports, now));
-  // The last step, since it waits for receivers.
-  await step('webhooks', ports, () => deliverEvents(ports));
 }
 
 /**
@@ -89,7 +98,7 @@ async function step(name: string, ports: BrokerPorts, work: () => Promise<unknow
     ports.log({
       event: 'scheduled_failed',
       step: name,
-      outage: isOutage(error),
+      outage: isOutage(error) || error instanceof ArchiveFault,
       error: describeError(error),
     });
   }

@@ -2,8 +2,9 @@ import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { WebhookProgress, WebhookRow } from '@agent-ticket/drizzle/control/webhooks.ts';
 import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-log.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import type { ArchiveStore } from '../audit/archive-store.ts';
+import { ArchiveFault, type ArchiveStore } from '../audit/archive-store.ts';
 import { type LogPorts, readLog } from '../audit/read-log.ts';
 import type { SegmentFault } from '../audit/segment.ts';
 import { auditEventView } from '../audit/view.ts';
@@ -199,29 +200,36 @@ async function deliverTo(row: WebhookRow, through: number, end: number, ports: W
 }
 
 /**
- * Sealed events after a number, in the order of the log, or why the archive has lost those that follow. `onGap` gets how
- * many are missing before one: a number is never left out, so retention deleted them, or none can read them.
+ * Sealed events after a number, in the order of the log, or why those that follow cannot be read from the archive. `onGap`
+ * gets how many are missing before one: a number is never left out, so retention deleted them, or none can read them.
  */
 async function* eventsAfter(
   after: number,
   through: number,
-  ports: LogPorts,
+  ports: LogPorts & Pick<WebhookPorts, 'log'>,
   onGap: (missing: number) => void,
-): AsyncGenerator<AuditEventRow | SegmentFault, undefined> {
+): AsyncGenerator<AuditEventRow | SegmentFault | 'unavailable', undefined> {
   let last = after;
-  for await (const page of readLog(ports, after)) {
-    if ('fault' in page) {
-      yield page.fault;
-      return;
+  try {
+    for await (const page of readLog(ports, after)) {
+      if ('fault' in page) {
+        yield page.fault;
+        return;
+      }
+      for (const { seq, row } of page) {
+        if (seq > through) return;
+        const event = row();
+        // One that this version cannot read is missing for a receiver, and counts with the next event.
+        if (event === undefined) continue;
+        if (seq > last + 1) onGap(seq - last - 1);
+        last = seq;
+        yield event;
+      }
     }
-    for (const { seq, row } of page) {
-      if (seq > through) return;
-      const event = row();
-      // One that this version cannot read is missing for a receiver, and counts with the next event.
-      if (event === undefined) continue;
-      if (seq > last + 1) onGap(seq - last - 1);
-      last = seq;
-      yield event;
-    }
+  } catch (error) {
+    // Others need the database alone.
+    if (!(error instanceof ArchiveFault)) throw error;
+    ports.log({ event: 'webhook_archive_unavailable', error: describeError(error) });
+    yield 'unavailable';
   }
 }

@@ -1,7 +1,7 @@
 import type { SegmentRow } from '@agent-ticket/drizzle/record/audit-segments.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ArchiveStore } from '../../src/audit/archive-store.ts';
+import { type ArchiveStore, REQUEST_MS } from '../../src/audit/archive-store.ts';
 import { verifyExport } from '../../src/audit/proof/verify.ts';
 import { purgeSegment } from '../../src/audit/retention.ts';
 import { sealAudit } from '../../src/audit/sealer.ts';
@@ -10,6 +10,7 @@ import {
   archiveAll,
   archivedBroker,
   auditKeys,
+  DAY_MS,
   exportText,
   gunzipped,
   gzipped,
@@ -18,6 +19,7 @@ import {
   type MemoryArchive,
   MINUTE_MS,
   memoryArchive,
+  recordRows,
   START,
   withSegments,
   writeEvents,
@@ -25,10 +27,12 @@ import {
 
 let archive: MemoryArchive;
 let ports: BrokerPorts;
+let folder: string;
 beforeEach(async () => {
   archive = memoryArchive();
   const started = await archivedBroker(archive);
   ({ ports } = started);
+  folder = started.broker.folder;
 });
 
 describe('a segment that somebody took away or changed', () => {
@@ -125,6 +129,18 @@ describe('a segment that somebody took away or changed', () => {
     expect(sent).toBeLessThan(300_000);
   });
 
+  it('is no loss where retention deletes it while it is read', async () => {
+    const deleting: ArchiveStore = {
+      ...archive,
+      get: async (name) => {
+        await purgeSegment(ports, START + 500 * DAY_MS);
+        return archive.get(name);
+      },
+    };
+    const text = await exportText({ ...ports, archive: deleting });
+    expect(text).not.toContain('"fault"');
+  });
+
   it('is one that an export cannot read without an archive', async () => {
     const text = await exportText({ ...ports, archive: undefined });
     expect(linesOf(text).filter((line) => line.includes('no_archive'))).toHaveLength(2);
@@ -132,7 +148,7 @@ describe('a segment that somebody took away or changed', () => {
 
   it('ends an export with an error while the archive does not answer, so that no gap is taken for a loss', async () => {
     const away: ArchiveStore = { ...archive, get: () => Promise.reject(new Error('fetch failed')) };
-    await expect(exportText({ ...ports, archive: away })).rejects.toThrow('fetch failed');
+    await expect(exportText({ ...ports, archive: away })).rejects.toThrow('the archive failed');
   });
 });
 
@@ -169,6 +185,41 @@ describe('a row of a segment that no broker wrote', () => {
     });
     await expect(purgeSegment(store, LATER)).rejects.toThrow('none that a broker wrote');
     expect(asked).toEqual([]);
+  });
+
+  it.each([
+    ['that no checkpoint has', 'n + 1000, through + 1000000'],
+    ['of a checkpoint that ends elsewhere', 'n, through + 3'],
+    ['before those of any checkpoint', '-5, 1000000'],
+  ])('with numbers %s hides no event, and stops none from moving', async (_which, numbers) => {
+    const before = await exportText(ports);
+    await recordRows(folder).change(
+      `INSERT INTO audit_segments SELECT ${numbers.split(', ')[0]}, 1, 1, ${numbers.split(', ')[1]}, 0, 9, '${'a'.repeat(64)}', NULL
+       FROM audit_checkpoints ORDER BY n DESC LIMIT 1`,
+    );
+    expect(await exportText(ports)).toBe(before);
+    expect(await archiveAll(ports)).toBe(2);
+    expect(await exportText(ports)).toBe(before);
+  });
+});
+
+describe('a store that does not answer', () => {
+  const silent = new Promise<never>(() => {});
+  const slow: readonly [string, Partial<ArchiveStore>][] = [
+    ['a question for a file', { get: () => silent }],
+    ['the content of a file', { get: async () => new ReadableStream({ pull: () => silent }) }],
+    ['a new file', { put: () => silent }],
+  ];
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+  afterEach(() => void vi.useRealTimers());
+
+  it.each(slow)('is away after fifteen seconds, for %s', async (_what, never) => {
+    const moving = archiveAll({ ...ports, archive: { ...archive, ...never } });
+    const failed = expect(moving).rejects.toThrow('the archive did not answer within 15 s');
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+    await vi.advanceTimersByTimeAsync(REQUEST_MS);
+    await failed;
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 

@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { describe, expect, it } from 'vitest';
 import { s3Archive } from '../../src/audit/s3-archive.ts';
 import { openArchive } from '../../src/runtime/node/open-archive.ts';
@@ -29,10 +30,20 @@ describe('a folder', () => {
   it('loses what a killed process left half written', async () => {
     const folder = await makeFolder();
     await writeFile(join(folder, '.a.gz.77.partial'), 'half');
+    const anHourAgo = new Date(Date.now() - 3_700_000);
+    await utimes(join(folder, '.a.gz.77.partial'), anHourAgo, anHourAgo);
     await writeFile(join(folder, 'b.gz'), 'whole');
     await openArchive({ folder });
     expect(await readdir(folder)).toEqual(['b.gz']);
     expect(await readFile(join(folder, 'b.gz'), 'utf8')).toBe('whole');
+  });
+
+  it('is opened by several processes at once, and keeps what one of them is writing', async () => {
+    const folder = await makeFolder();
+    await writeFile(join(folder, '.a.gz.77.partial'), 'half');
+    const stores = await Promise.all(Array.from({ length: 8 }, () => openArchive({ folder })));
+    await Promise.all(stores.map((store, index) => store.put(`${index % 2}.gz`, TEXT)));
+    expect((await readdir(folder)).toSorted()).toEqual(['.a.gz.77.partial', '0.gz', '1.gz']);
   });
 
   it('that cannot be made fails the start by the name of its setting', async () => {
@@ -70,9 +81,13 @@ describe('a server with the API of S3', () => {
   ])('that is asked with %s refuses, and that is no missing file', async (_what, differs, code) => {
     const { url, seen } = await startS3(ACCOUNT);
     const store = await openArchive({ url, ...ACCOUNT, ...differs });
-    await expect(store.get('a.gz')).rejects.toThrow('the archive answered 403');
-    await expect(store.put('a.gz', TEXT)).rejects.toThrow('the archive answered 403');
-    await expect(store.delete('a.gz')).rejects.toThrow('the archive answered 403');
+    const said = `the archive answered 403 ${code}`;
+    const questions = [() => store.get('a.gz'), () => store.put('a.gz', TEXT), () => store.delete('a.gz')];
+    for (const ask of questions) {
+      const error = await ask().catch((failed: unknown) => failed);
+      expect(error).toMatchObject({ message: said });
+      expect(describeError(error)).toMatch(new RegExp(`^ArchiveFault: ${said} < at `));
+    }
     expect(seen.map((each) => each.code)).toEqual([code, code, code]);
   });
 

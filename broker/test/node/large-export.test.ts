@@ -112,7 +112,7 @@ it('an export of a large log holds two pages at most, breaks off, goes on, and i
     content: [],
     order: [],
     gaps: [],
-    begins: 1,
+    from: 1,
     tail: { faults: [], provenThrough: ROWS, unproven: 0 },
   });
   expect(last).toBe(ROWS);

@@ -18,7 +18,6 @@ beforeEach(async () => {
   broker = await startOperatorBroker();
 });
 
-const ALERTS = '../../../docs/operate/monitoring/alerts.yml';
 const SCRAPER: Person = { sub: 'scraper', permissions: ['metrics:read'] };
 const scrape = async (): Promise<string[]> => {
   const answer = await broker.call(SCRAPER, 'GET', '/metrics');
@@ -132,7 +131,10 @@ describe('GET /metrics', () => {
   });
 
   it('counts these by codes that the alert about them has', async () => {
-    const rules = await readFile(join(import.meta.dirname, ALERTS), 'utf8');
+    const rules = await readFile(
+      join(import.meta.dirname, '../../../docs/operate/monitoring/alerts.yml'),
+      'utf8',
+    );
     const [, codes = ''] = /tickets_total\{outcome="denied",code=~"([a-z_|]+)"\}/.exec(rules) ?? [];
     expect(codes.split('|')).toEqual(['database_unavailable', 'signing_key_missing', 'internal']);
   });

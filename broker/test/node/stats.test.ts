@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { sealAudit } from '../../src/audit/sealer.ts';
 import { type OperatorBroker, type Person, ROOT, startOperatorBroker } from './admin/operator-broker.ts';
 import { bodyOf } from './answers.ts';
 import { NOW } from './start-broker.ts';
@@ -20,7 +21,10 @@ const Point = z.strictObject({
   ),
   sessions: z.strictObject({ opened: z.int(), closed: z.int(), live: z.int() }),
 });
-const Series = z.strictObject({ step: z.string(), from: z.string(), to: z.string(), items: z.array(Point) });
+const Series = z.strictObject({
+  ...{ step: z.string(), from: z.string(), to: z.string(), counted_from: z.string().nullable() },
+  items: z.array(Point),
+});
 const ask = (query: string, who: Person = ROOT) => broker.call(who, 'GET', `/admin/stats${query}`);
 const series = async (query: string) => Series.parse(await bodyOf(await ask(query)));
 
@@ -40,6 +44,25 @@ describe('GET /admin/stats', () => {
         refusals: [{ code: 'agent_invisible', agent: 'hidden', count: 1 }],
       },
       { at: time(60), issued: 1, denied: 1, refusals: [{ code: 'agent_unknown', agent: null, count: 1 }] },
+    ]);
+  });
+
+  it('says from when on it counts every ticket and refusal, where older events are in the database no more', async () => {
+    expect((await series('')).counted_from).toBeNull();
+    const sealed: number[] = [];
+    for (let minute = 0; minute < 3; minute += 1) {
+      await broker.mint(ALICE, 'counter', 'main');
+      broker.clock.now += 60;
+      const checkpoint = await sealAudit(broker.ports, broker.clock.now * 1000);
+      sealed.push(checkpoint?.through ?? 0);
+    }
+    await broker.ports.record.auditLog.purge(sealed[1] ?? 0, 500);
+    const { counted_from: from, items } = await series(`?from=${time(0)}&to=${time(180)}`);
+    expect(from).toBe(time(120));
+    expect(items.map(({ at, tickets }) => [at, tickets.issued])).toEqual([
+      [time(0), 0],
+      [time(60), 0],
+      [time(120), 1],
     ]);
   });
 

@@ -1,4 +1,5 @@
 import { ERROR_CODES } from '@agent-ticket/shared/denial.ts';
+import { codeOf } from '@agent-ticket/shared/describe-error.ts';
 import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import createClient, { type Client, type Middleware } from 'openapi-fetch';
 import * as z from 'zod';
@@ -80,41 +81,53 @@ const refusing = (access: Access, terminal: Terminal): Middleware => ({
     // A stream has no time limit.
     if (type.startsWith('application/x-ndjson')) return undefined;
     const text = await textOf(response);
-    if (text === undefined) throw unreachable(access, request.method);
+    if (text instanceof TypeError) throw unreachable(access, request.method, text);
     if (!Json.safeParse(parseJson(text)).success) throw notBroker(access, response.status);
     return new Response(text, { status: response.status, headers: { 'content-type': type } });
   },
   onError: ({ error, request }) =>
-    error instanceof TypeError ? unreachable(access, request.method) : undefined,
+    error instanceof TypeError ? unreachable(access, request.method, error) : undefined,
 });
 
-/** Undefined where the connection broke. A fetch without one rejects with the same class. */
-const textOf = (response: Response): Promise<string | undefined> =>
+/** The error where the connection broke. A fetch without one rejects with the same class. */
+const textOf = (response: Response): Promise<string | TypeError> =>
   response.text().catch((error: unknown) => {
-    if (error instanceof TypeError) return undefined;
+    if (error instanceof TypeError) return error;
     throw error;
   });
 
+/** How OpenSSL names what is wrong with a certificate. */
+const OF_CERTIFICATE = /CERT|SIGNATURE|ALTNAME/;
+
+/** The code of the system, and what helps where it is about the certificate; empty where there is none. */
+export function whyUnreachable(error: unknown): string {
+  const code = codeOf(error);
+  if (code === undefined) return '';
+  return OF_CERTIFICATE.test(code)
+    ? ` (${code}: its certificate is not trusted here. Set NODE_EXTRA_CA_CERTS to the file of a private authority)`
+    : ` (${code})`;
+}
+
 /** A change may have been done although its answer was lost. */
-const unreachable = ({ broker }: Access, method: string): UsageError =>
+const unreachable = ({ broker }: Access, method: string, error: TypeError): UsageError =>
   new UsageError(
     method === 'GET'
-      ? `${broker} does not answer. Check the address and the network, then repeat the command.`
-      : `${broker} does not answer. The change may have been done: look at the list before you repeat the command.`,
+      ? `${broker} does not answer${whyUnreachable(error)}. Check the address and the network, then repeat the command.`
+      : `${broker} does not answer${whyUnreachable(error)}. The change may have been done: look at the list before you repeat the command.`,
     { code: 'UNREACHABLE' },
   );
 
 /** What to throw for an answer that is no success. */
 export async function refusalOf(response: Response, access: Access, terminal: Terminal): Promise<UsageError> {
   const { status } = response;
-  const read = ErrorBody.safeParse(parseJson((await textOf(response)) ?? ''));
+  const text = await textOf(response);
+  const read = ErrorBody.safeParse(parseJson(text instanceof TypeError ? '' : text));
   if (!read.success) return notBroker(access, status);
   const { code, message, request_id: requestId } = read.data.error;
   const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
   const remedy = remedyOf(code, status, retryAfter, access);
   const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}`;
-  const text = `${plain(sentence)} (${plain(code)}, request ${plain(requestId)}). ${remedy}`;
-  return new UsageError(text, {
+  return new UsageError(`${plain(sentence)} (${plain(code)}, request ${plain(requestId)}). ${remedy}`, {
     ...{ code, status, request_id: requestId, at: new Date(terminal.now()).toISOString() },
     ...(Number.isFinite(retryAfter) && { retry_after: retryAfter }),
   });

@@ -21,6 +21,7 @@ export const RawWorker = z.looseObject({
   env: z.record(z.string(), z.looseObject({})).optional(),
 });
 export type RawWorker = z.infer<typeof RawWorker>;
+type Services = NonNullable<RawWorker['services']>;
 
 /** A worker as the project has it, with the path of its configuration from the folder of the project. */
 export interface Source {
@@ -99,11 +100,8 @@ export function deployable(raw: RawWorker, wanted: Wanted): Record<string, unkno
         ? each
         : { ...each, database_name: name, database_id: ids.get(name) ?? `not made yet: ${name}` };
     }),
-    ...(base.services !== undefined && {
-      services: base.services.map((each) => ({
-        ...each,
-        service: each.service + ending(environment) === names.broker ? names.broker : each.service,
-      })),
+    ...((side === 'agents' || base.services !== undefined) && {
+      services: servicesOf(base.services ?? [], wanted),
     }),
     routes: [
       ...hostnames.map((pattern) => ({ pattern, custom_domain: true })),
@@ -113,6 +111,20 @@ export function deployable(raw: RawWorker, wanted: Wanted): Record<string, unkno
     ],
     secrets: { required: secrets },
   };
+}
+
+/** The agents get keys from the broker and report to it without the internet. A binding that the file has stays. */
+function servicesOf(services: Services, { side, environment, names }: Wanted): Services {
+  const own = services.map((each) => ({
+    ...each,
+    service: each.service + ending(environment) === names.broker ? names.broker : each.service,
+  }));
+  const ofBroker = [
+    { binding: 'BROKER', service: names.broker },
+    { binding: 'BACKLOG', service: names.broker, entrypoint: 'Backlog' },
+  ];
+  const isThere = ({ binding }: Services[number]) => own.some((each) => each.binding === binding);
+  return side === 'broker' ? own : [...own, ...ofBroker.filter((each) => !isThere(each))];
 }
 
 function varsOf(

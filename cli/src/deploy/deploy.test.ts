@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { experimental_readRawConfig } from 'wrangler';
 import { openDatabase } from '../../test/cloudflare-stand-in.ts';
@@ -66,6 +67,10 @@ describe('the first run', () => {
       name: 'shop',
       vars: { GREETING: 'hello', ISSUER: 'https://tickets.shop.test', TICKET_AUDIENCE: 'agents.shop.test' },
       d1_databases: [{ binding: 'RECORD', database_id: ids['shop-record'] }],
+      services: [
+        { binding: 'BROKER', service: 'shop-broker' },
+        { binding: 'BACKLOG', service: 'shop-broker', entrypoint: 'Backlog' },
+      ],
       secrets: { required: ['CALLBACK_KEY'] },
     });
     expect(await generated(folder, 'deploy.json')).toEqual({
@@ -150,6 +155,31 @@ describe('a further run', () => {
   });
 });
 
+it('a binding of the agents that their file has stays as it is, and names the broker of the environment', async () => {
+  const { deploy, write, readFile, folder } = await start();
+  const own = [
+    { binding: 'BROKER', service: 'shop-broker', entrypoint: 'Own' },
+    { binding: 'OTHER', service: 'other' },
+  ];
+  const app = Object(JSON.parse((await readFile('wrangler.jsonc')) ?? ''));
+  await write('wrangler.jsonc', JSON.stringify({ ...app, services: own }));
+  const addresses = ['--broker', 'https://t-staging.shop.test', '--agents', 'https://a-staging.shop.test'];
+  await deploy(['deploy', '--env', 'staging', ...addresses, '--yes']);
+  expect((await generated(folder, 'wrangler.deploy.staging.json')).services).toEqual([
+    { binding: 'BROKER', service: 'shop-broker-staging', entrypoint: 'Own' },
+    { binding: 'OTHER', service: 'other' },
+    { binding: 'BACKLOG', service: 'shop-broker-staging', entrypoint: 'Backlog' },
+  ]);
+});
+
+it('the plan in docs/deploy/cloudflare.md is the output of a dry run', async () => {
+  const { deploy } = await start();
+  const { out } = await deploy([...WORDS, '--dry-run']);
+  const page = await readFile(join(import.meta.dirname, '../../../docs/deploy/cloudflare.md'), 'utf8');
+  const [, shown] = /^```text\n(Plan for .*?)^```$/ms.exec(page) ?? [];
+  expect(shown).toBe(out.replaceAll(/apply .*/g, 'apply …'));
+});
+
 it('another environment has names, databases, secrets and a profile of its own', async () => {
   const { deploy, read, kept } = await start();
   await deploy();
@@ -164,7 +194,7 @@ it('another environment has names, databases, secrets and a profile of its own',
   expect(databases.map(({ name }) => name)).toContain('shop-control-staging');
   expect(Object.keys(workers)).toEqual(['shop-broker', 'shop', 'shop-broker-staging', 'shop-staging']);
   expect(workers['shop-staging']?.versions.at(-1)?.config).toMatchObject({
-    services: [{ service: 'shop-broker-staging' }],
+    services: [{ service: 'shop-broker-staging' }, { service: 'shop-broker-staging' }],
     routes: [{ pattern: 'agents-staging.shop.test' }],
   });
   expect(workers['shop-broker-staging']?.secrets.KEK).not.toBe(workers['shop-broker']?.secrets.KEK);

@@ -1,7 +1,7 @@
 import { hex } from '@agent-ticket/shared/hex.ts';
 import { plain } from '../api/plain-text.ts';
 import { type Project, type Terminal, UsageError } from '../command.ts';
-import { SKIPPED } from '../doctor/check.ts';
+import { faultOf } from '../doctor/check.ts';
 import { CONFIGURATION_CHECKS, WorkerConfiguration } from '../doctor/configuration.ts';
 import { readProfile } from '../sign-in/profile.ts';
 import { answerOf } from './answer.ts';
@@ -167,8 +167,8 @@ export async function writeConfigs(
 async function requireSound(configs: Readonly<Record<Side, string>>, terminal: Terminal): Promise<void> {
   const read = async (path: string) => WorkerConfiguration.parse(await terminal.readWorker(path));
   const known = { broker: await read(configs.broker), agentWorker: await read(configs.agents) };
-  const faults = CONFIGURATION_CHECKS.map(({ look }) => look(known)).filter(
-    (found) => found !== undefined && found !== SKIPPED,
+  const faults = CONFIGURATION_CHECKS.map(({ look }) => faultOf(look(known))).filter(
+    (found) => found !== undefined,
   );
   if (faults.length > 0) throw new UsageError(faults.join(' '), { code: 'CONFIGURATION' });
 }

@@ -1,12 +1,18 @@
-import { type Check, errorOf, isOff, isSignInPage, listOf, SKIPPED } from './check.ts';
+import { type Check, errorOf, isOff, isSignInPage, listOf, skipped } from './check.ts';
 import type { Facts } from './facts.ts';
+
+const NO_TICKET = skipped('There is no ticket; see the check "ticket".');
+const NO_WORKER = skipped('The agent worker did not answer, or a ticket with its address is missing.');
+const NO_ORIGIN = skipped('Name the origin of a page by --origin.');
 
 /** Faults on the way from a ticket to a socket, as seen from outside. */
 export const AGENT_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'ticket',
     look: ({ agent, ticket }) => {
-      if (agent === undefined || ticket === undefined) return SKIPPED;
+      if (agent === undefined)
+        return skipped('The credential may connect to no agent. Name one by --agent, or give it a grant.');
+      if (ticket === undefined) return skipped('The broker does not answer.');
       return ticket.status === 201
         ? undefined
         : `No ticket for ${agent} (${ticket.status}): ${errorOf(ticket)}. See: agent-ticket explain ${agent}`;
@@ -15,7 +21,8 @@ export const AGENT_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'issuer of tickets',
     look: ({ claims, metadata }) => {
-      if (claims === undefined || metadata?.body?.issuer === undefined) return SKIPPED;
+      if (claims === undefined) return NO_TICKET;
+      if (metadata?.body?.issuer === undefined) return skipped('The broker answers no metadata.');
       return claims.iss === metadata.body.issuer
         ? undefined
         : 'Tickets name another issuer than the metadata. A cache keeps old metadata, or two brokers answer.';
@@ -24,7 +31,8 @@ export const AGENT_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'key of tickets',
     look: ({ header, keySet }) => {
-      if (header === undefined || keySet?.status !== 200) return SKIPPED;
+      if (header === undefined) return NO_TICKET;
+      if (keySet?.status !== 200) return skipped('The key set is not public.');
       return listOf(keySet.body?.keys).some(({ kid }) => kid === header.kid)
         ? undefined
         : 'The key that signs is not in the published set. A cache keeps an old set, or two brokers share no database.';
@@ -34,7 +42,7 @@ export const AGENT_CHECKS: readonly Check<Facts>[] = [
     name: 'address of agents is safe',
     look: ({ ticket, broker }) => {
       const url = ticket?.body?.url;
-      if (typeof url !== 'string') return SKIPPED;
+      if (typeof url !== 'string') return NO_TICKET;
       return broker.startsWith('https:') && !url.startsWith('wss:')
         ? 'Tickets go to an address without TLS. Set AGENT_WORKER_URL to https.'
         : undefined;
@@ -43,7 +51,7 @@ export const AGENT_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'agent worker answers',
     look: ({ ticket, agentWorker }) => {
-      if (ticket?.status !== 201) return SKIPPED;
+      if (ticket?.status !== 201) return NO_TICKET;
       return agentWorker === undefined
         ? 'Nothing answers at the address of the agent. Check AGENT_WORKER_URL, DNS and the route of the agent worker.'
         : undefined;
@@ -52,7 +60,7 @@ export const AGENT_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'no sign-in in front of agents',
     look: ({ agentWorker }) => {
-      if (agentWorker === undefined) return SKIPPED;
+      if (agentWorker === undefined) return NO_WORKER;
       return isSignInPage(agentWorker)
         ? 'A sign-in page answers in place of the agent worker. Take its hostname out of Access: tickets protect it.'
         : undefined;
@@ -61,7 +69,7 @@ export const AGENT_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'agents ask for a ticket',
     look: ({ agentWorker }) => {
-      if (agentWorker === undefined || isSignInPage(agentWorker)) return SKIPPED;
+      if (agentWorker === undefined || isSignInPage(agentWorker)) return NO_WORKER;
       const { status, body } = agentWorker;
       if (status < 300)
         return 'The agent answers without a ticket: its worker routes past the gate. Use createGate in its entry file.';
@@ -76,7 +84,7 @@ export const AGENT_CHECKS: readonly Check<Facts>[] = [
     name: 'clock of the agent worker',
     look: (facts) => {
       const at = Date.parse(facts.agentWorker?.headers.get('date') ?? '');
-      if (Number.isNaN(at)) return SKIPPED;
+      if (Number.isNaN(at)) return NO_WORKER;
       return isOff(at, facts)
         ? 'The clocks of the agent worker and of this machine differ. Set the wrong one by NTP.'
         : undefined;
@@ -85,7 +93,7 @@ export const AGENT_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'a socket opens',
     look: ({ socket, agentWorker }) => {
-      if (socket === undefined || agentWorker === undefined) return SKIPPED;
+      if (socket === undefined || agentWorker === undefined) return NO_WORKER;
       if (socket.admitted) return undefined;
       return `The agent refused a good ticket (${socket.text}). ${remedyOfClose(socket.code)}`;
     },
@@ -93,7 +101,8 @@ export const AGENT_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'origin at the broker',
     look: ({ origin, brokerPreflight }) => {
-      if (origin === undefined || brokerPreflight === undefined) return SKIPPED;
+      if (origin === undefined) return NO_ORIGIN;
+      if (brokerPreflight === undefined) return skipped('The broker does not answer.');
       return brokerPreflight.headers.get('access-control-allow-origin') === origin
         ? undefined
         : `Pages of ${origin} get no ticket. Add the origin to ALLOWED_ORIGINS of the broker.`;
@@ -102,10 +111,12 @@ export const AGENT_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'origin at the agent worker',
     look: ({ origin, agentWorkerFromOrigin }) => {
-      if (origin === undefined || agentWorkerFromOrigin === undefined) return SKIPPED;
-      return agentWorkerFromOrigin.status === 403
-        ? `Pages of ${origin} open no socket. Add the origin to ALLOWED_ORIGINS of the agent worker.`
-        : undefined;
+      if (origin === undefined) return NO_ORIGIN;
+      if (agentWorkerFromOrigin === undefined) return NO_WORKER;
+      const { status } = agentWorkerFromOrigin;
+      if (status === 403)
+        return `Pages of ${origin} open no socket. Add the origin to ALLOWED_ORIGINS of the agent worker.`;
+      return status === 401 ? undefined : skipped(`The agent worker answers ${status} in place of 401.`);
     },
   },
 ];

@@ -1,4 +1,4 @@
-import { type Check, errorOf, isOff, isSignInPage, listOf, SKIPPED } from './check.ts';
+import { type Check, errorOf, isOff, isSignInPage, listOf, skipped } from './check.ts';
 import type { Facts } from './facts.ts';
 
 const DAY_MS = 86_400_000;
@@ -9,12 +9,18 @@ const SOON_MS = 7 * DAY_MS;
 const OLD_KEY_MS = 60 * DAY_MS;
 const LONGEST_CACHE_SECONDS = 300;
 
+const NO_BROKER = skipped('No broker answers.');
+const NOT_READY = skipped('/readyz says nothing of it.');
+const NO_CREDENTIAL = skipped(
+  'There is no credential that the broker takes: see "agent-ticket login --help".',
+);
+
 /** A finding about a number of `/readyz`. */
 const ready =
   (member: string, isWrong: (value: unknown) => boolean, finding: string): Check<Facts>['look'] =>
   ({ ready: answer }) => {
     const value = answer?.body?.[member];
-    if (value === undefined) return SKIPPED;
+    if (value === undefined) return NOT_READY;
     return isWrong(value) ? finding : undefined;
   };
 const above = (most: number) => (value: unknown) => typeof value === 'number' && value > most;
@@ -23,7 +29,7 @@ const above = (most: number) => (value: unknown) => typeof value === 'number' &&
 const published =
   (member: 'keySet' | 'auditKeySet', path: string): Check<Facts>['look'] =>
   ({ health, [member]: answer }) => {
-    if (health?.body?.status !== 'ok') return SKIPPED;
+    if (health?.body?.status !== 'ok') return NO_BROKER;
     if (answer === undefined || isSignInPage(answer))
       return `${path} is not public. Take it out of the Access application by one with a bypass policy for this path.`;
     if (answer.status !== 200 || listOf(answer.body?.keys).length === 0)
@@ -43,7 +49,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'no sign-in in front',
     look: ({ health }) => {
-      if (health === undefined) return SKIPPED;
+      if (health === undefined) return NO_BROKER;
       return isSignInPage(health)
         ? 'A sign-in page answers in place of the broker. Use the hostname that has no Access application.'
         : undefined;
@@ -52,7 +58,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'broker answers',
     look: ({ health }) => {
-      if (health === undefined || isSignInPage(health)) return SKIPPED;
+      if (health === undefined || isSignInPage(health)) return NO_BROKER;
       return health.status === 200 && health.body?.status === 'ok'
         ? undefined
         : `No broker is at this address (${health.status}). Give the ISSUER of the broker.`;
@@ -62,7 +68,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
     name: 'issuer is the address',
     look: ({ metadata, broker }) => {
       const issuer = metadata?.body?.issuer;
-      if (typeof issuer !== 'string') return SKIPPED;
+      if (typeof issuer !== 'string') return skipped('The broker answers no metadata.');
       return issuer === broker
         ? undefined
         : `ISSUER of the broker is ${issuer}, and it was asked at ${broker}. They must be the same, character by character, unless this is its second hostname.`;
@@ -75,7 +81,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
       const iat = claims?.iat;
       const date = Date.parse(health?.headers.get('date') ?? '');
       const at = typeof iat === 'number' ? iat * 1000 : date;
-      if (Number.isNaN(at)) return SKIPPED;
+      if (Number.isNaN(at)) return NO_BROKER;
       return isOff(at, facts)
         ? `The clocks of the broker and of this machine differ by ${Math.round(Math.abs(now - at) / 1000)} s. Set the wrong one by NTP.`
         : undefined;
@@ -84,7 +90,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'tickets can be minted',
     look: ({ ready: answer }) => {
-      if (answer?.body?.mint === undefined) return SKIPPED;
+      if (answer?.body?.mint === undefined) return NOT_READY;
       return answer.body.mint === true
         ? undefined
         : `No ticket can be made: ${errorOf(answer)}. Where no key opens, KEK is another one than the keys were sealed with: set it, or the old one as KEK_PREVIOUS. Where a table is missing, apply the migrations of CONTROL.`;
@@ -158,7 +164,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
     name: 'changes are delivered',
     look: ({ ready: answer }) => {
       const { changes_waiting: waiting, checkpoint_age: age } = answer?.body ?? {};
-      if (typeof waiting !== 'number') return SKIPPED;
+      if (typeof waiting !== 'number') return NOT_READY;
       return waiting > 100 || (waiting > 0 && above(LATE_SECONDS)(age))
         ? `${waiting} changes wait for an agent worker or the record database. Check AGENT_WORKER_URL, and that both have the same TICKET_AUDIENCE.`
         : undefined;
@@ -177,7 +183,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
     look: ready(
       'workers_unanswered',
       above(0),
-      'An agent worker has not answered the broker for minutes. Check AGENT_WORKER_URL, its ISSUER, and that no Access application is in front of it.',
+      'An agent worker has not answered the broker for minutes. Check AGENT_WORKER_URL, its ISSUER, that its own database RECORD has its tables (wrangler d1 migrations apply RECORD), and that no Access application is in front of it.',
     ),
   },
   { name: 'key set is public', look: published('keySet', '/.well-known/jwks.json') },
@@ -186,7 +192,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
     name: 'key set is fresh',
     look: ({ keySet }) => {
       const age = /max-age=(\d+)/.exec(keySet?.headers.get('cache-control') ?? '')?.[1];
-      if (keySet?.status !== 200) return SKIPPED;
+      if (keySet?.status !== 200) return skipped('The key set is not public.');
       return age === undefined || Number(age) > LONGEST_CACHE_SECONDS
         ? 'A cache in front of the broker changes how long its keys are kept. Exclude /.well-known from its rules.'
         : undefined;
@@ -195,8 +201,8 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'credential',
     look: ({ me, hasCredential }) => {
-      if (!hasCredential) return SKIPPED;
-      if (me === undefined) return SKIPPED;
+      if (!hasCredential) return NO_CREDENTIAL;
+      if (me === undefined) return NO_BROKER;
       return me.status === 200
         ? undefined
         : `The broker does not take the credential (${me.status}). Where all service tokens fail, TOKEN_PEPPER was changed; where Auth0 tokens fail, compare AUTH0_AUDIENCE with the "aud" of the token.`;
@@ -206,7 +212,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
     name: 'credential lasts',
     look: ({ me, now }) => {
       const end = me?.body?.expires_at;
-      if (me?.status !== 200) return SKIPPED;
+      if (me?.status !== 200) return NO_CREDENTIAL;
       return typeof end === 'string' && me.body?.method === 'service-token' && Date.parse(end) - now < SOON_MS
         ? `The service token ends at ${end}. Make another one by: agent-ticket service-tokens create`
         : undefined;
@@ -215,7 +221,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'keys are rotated',
     look: ({ keys, now }) => {
-      if (keys?.status !== 200) return SKIPPED;
+      if (keys?.status !== 200) return skipped('The credential has no permission keys:read.');
       const active = listOf(keys.body?.items).find(({ state }) => state === 'active');
       if (active === undefined)
         return 'No key is active. See "agent-ticket keys list" and the log of the broker.';

@@ -1,14 +1,20 @@
 import type { Facts, Reply } from './facts.ts';
 
-/**
- * A check: its name, and its finding. `undefined`: all is well. `skipped`: the facts for it are not known, for a reason that
- * another check names, or because nobody asked for them.
- */
+/** A check: its name, and its finding. `undefined`: all is well. A text: what is wrong, and the remedy. */
 export interface Check<Known> {
   readonly name: string;
-  readonly look: (known: Known) => string | undefined;
+  readonly look: (known: Known) => string | Skipped | undefined;
 }
-export const SKIPPED = 'skipped';
+
+/** The facts of a check are not known. */
+export interface Skipped {
+  readonly skipped: string;
+}
+export const skipped = (why: string): Skipped => ({ skipped: why });
+
+/** The text of a fault; undefined where there is none. */
+export const faultOf = (found: string | Skipped | undefined): string | undefined =>
+  typeof found === 'string' ? found : undefined;
 
 /** Verifiers tolerate less, and a clock that is set by NTP is never that far off. Both times are cut to seconds. */
 const CLOCK_MS = 6_000;

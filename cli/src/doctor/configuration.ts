@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { type Check, SKIPPED } from './check.ts';
+import { type Check, skipped } from './check.ts';
 
 /** The part of the configuration of a worker that the checks read. */
 export const WorkerConfiguration = z.object({
@@ -43,11 +43,13 @@ const logsQueries = ({ observability }: WorkerConfiguration): boolean =>
 const idOf = ({ d1_databases: all }: WorkerConfiguration, name: string): string | undefined =>
   all.find(({ binding }) => binding === name)?.database_id;
 
+const NOT_NAMED = skipped('Name the configuration of the agent worker by --agent-config.');
+
 /** A setting that both must have alike. */
 const alike =
   (setting: string): Check<Configurations>['look'] =>
   ({ broker, agentWorker }) => {
-    if (agentWorker === undefined) return SKIPPED;
+    if (agentWorker === undefined) return NOT_NAMED;
     return broker.vars[setting] === agentWorker.vars[setting]
       ? undefined
       : `${setting} of broker and agent worker differ. Write the same in both, character by character.`;
@@ -92,7 +94,7 @@ export const CONFIGURATION_CHECKS: readonly Check<Configurations>[] = [
   {
     name: 'record is one',
     look: ({ broker, agentWorker }) => {
-      if (agentWorker === undefined) return SKIPPED;
+      if (agentWorker === undefined) return NOT_NAMED;
       const id = idOf(broker, 'RECORD');
       return id !== undefined && id === idOf(agentWorker, 'RECORD')
         ? undefined
@@ -164,7 +166,7 @@ export const CONFIGURATION_CHECKS: readonly Check<Configurations>[] = [
   {
     name: 'keys reach the agents',
     look: ({ agentWorker }) => {
-      if (agentWorker === undefined) return SKIPPED;
+      if (agentWorker === undefined) return NOT_NAMED;
       const isBound = (agentWorker.services ?? []).some(({ binding }) => binding === 'BROKER');
       const url = agentWorker.vars.BROKER_JWKS_URL ?? agentWorker.vars.ISSUER;
       return isBound || (typeof url === 'string' && url.startsWith('https://'))

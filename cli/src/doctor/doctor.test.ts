@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SKIPPED } from './check.ts';
+import { faultOf } from './check.ts';
 import { CONFIGURATION_CHECKS, type Configurations, WorkerConfiguration } from './configuration.ts';
 import { DEPLOYMENT_CHECKS } from './doctor.ts';
 import type { Facts, Reply } from './facts.ts';
@@ -49,8 +49,8 @@ const soon = new Date(NOW + 3_600_000).toISOString();
 
 const findings = (facts: Facts) =>
   DEPLOYMENT_CHECKS.flatMap(({ name, look }) => {
-    const found = look(facts);
-    return found === undefined || found === SKIPPED ? [] : [{ name, found }];
+    const found = faultOf(look(facts));
+    return found === undefined ? [] : [{ name, found }];
   });
 
 it('nothing is wrong with a deployment that is well, and every check looked at something', () => {
@@ -203,6 +203,36 @@ describe('of a deployment doctor finds that', () => {
       { name: check, found: expect.stringContaining(remedy) },
     ]);
   });
+});
+
+it.each([
+  [401, undefined],
+  [403, expect.stringContaining('ALLOWED_ORIGINS')],
+  [404, { skipped: expect.stringContaining('404') }],
+])('without a ticket, an agent that answers a page with %d is found', (status, finding) => {
+  const look = DEPLOYMENT_CHECKS.find(({ name }) => name === 'origin at the agent worker')?.look;
+  const facts = { ...WELL, ticket: undefined, socket: undefined, agentWorker: undefined };
+  expect(look?.({ ...facts, agentWorkerFromOrigin: reply(undefined, status) })).toEqual(finding);
+});
+
+it('what is not known says why, and hides no check that needs nothing of it', () => {
+  const noTicket = { ticket: reply({ error: { message: 'no' } }, 403), header: undefined, claims: undefined };
+  const facts = {
+    ...WELL,
+    ...noTicket,
+    agentWorker: undefined,
+    socket: undefined,
+    agentWorkerFromOrigin: undefined,
+  };
+  const found = new Map(DEPLOYMENT_CHECKS.map(({ name, look }) => [name, look(facts)]));
+  expect(found.get('a socket opens')).toEqual({ skipped: expect.stringContaining('ticket') });
+  expect(found.get('origin at the agent worker')).toEqual({ skipped: expect.stringContaining('ticket') });
+  expect(found.get('origin at the broker')).toBeUndefined();
+  const unasked = DEPLOYMENT_CHECKS.map(({ look }) =>
+    look({ ...facts, origin: undefined, ready: undefined }),
+  );
+  for (const each of unasked) if (typeof each === 'object') expect(each.skipped).toMatch(/^[A-Z/].*\.$/);
+  expect(unasked).toContainEqual({ skipped: expect.stringContaining('--origin') });
 });
 
 const ID = (n: number) => `7a1c9d3e-0000-4000-8000-00000000000${n}`;

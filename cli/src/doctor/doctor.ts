@@ -6,7 +6,7 @@ import { count } from '../api/show.ts';
 import type { ExitCode, Terminal } from '../command.ts';
 import { AGENT_CHECKS } from './agent-checks.ts';
 import { BROKER_CHECKS } from './broker-checks.ts';
-import { type Check, SKIPPED } from './check.ts';
+import { type Check, faultOf } from './check.ts';
 import { CONFIGURATION_CHECKS, type Configurations, WorkerConfiguration } from './configuration.ts';
 import { gatherFacts } from './facts.ts';
 
@@ -57,14 +57,15 @@ function report<Known>(
   const width = Math.max(...checks.map(({ name }) => name.length));
   const findings = checks.map(({ name, look }) => ({ name, found: look(known) }));
   for (const { name, found } of findings) {
-    const verdict = found === undefined ? 'ok' : found === SKIPPED ? SKIPPED : 'fault';
-    if (isJson)
-      terminal.out(`${json({ check: name, verdict, ...(verdict === 'fault' && { message: found }) })}\n`);
-    else if (verdict === 'fault')
-      terminal.out(`${red('FAULT')}    ${name.padEnd(width)}  ${plain(found ?? '')}\n`);
-    else terminal.out(`${verdict === 'ok' ? green('ok     ') : dim('skipped')}  ${name}\n`);
+    const verdict = found === undefined ? 'ok' : typeof found === 'string' ? 'fault' : 'skipped';
+    const message = typeof found === 'object' ? found.skipped : found;
+    if (isJson) terminal.out(`${json({ check: name, verdict, ...(message && { message }) })}\n`);
+    else {
+      const shown = { ok: green('ok     '), fault: red('FAULT  '), skipped: dim('skipped') }[verdict];
+      terminal.out(`${shown}  ${message ? `${name.padEnd(width)}  ${plain(message)}` : name}\n`);
+    }
   }
-  const faults = findings.filter(({ found }) => found !== undefined && found !== SKIPPED).length;
+  const faults = findings.filter(({ found }) => faultOf(found) !== undefined).length;
   if (!isJson) terminal.err(faults === 0 ? 'Nothing is wrong.\n' : `${count(faults, 'fault')}.\n`);
   return faults === 0 ? 0 : 1;
 }

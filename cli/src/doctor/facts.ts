@@ -73,7 +73,8 @@ export async function gatherFacts(asked: Asked, access: Access, terminal: Termin
   ]);
   const me = hasCredential ? await asking(() => ask('/me', own)) : undefined;
   const keys = me?.status === 200 ? await asking(() => ask('/admin/keys', own)) : undefined;
-  const agent = asked.agent ?? firstAgent(await asking(() => ask('/api/agents', own)));
+  const listed = await asking(() => ask('/api/agents', own));
+  const agent = asked.agent ?? firstAgent(listed);
   const ticket =
     agent === undefined
       ? undefined
@@ -93,6 +94,8 @@ export async function gatherFacts(asked: Asked, access: Access, terminal: Termin
   const url = typeof ticket?.body?.url === 'string' ? ticket.body.url.replace(/\?.*$/, '') : undefined;
   const http = url?.replace(/^ws/, 'http');
   const { origin } = asked;
+  // What a page may do needs no ticket, only the address of the agent.
+  const page = http ?? addressIn(listed, agent, asked.instance);
   return {
     ...{ broker, hasCredential, now: terminal.now(), health, ready, metadata, keySet, auditKeySet, me, keys },
     ...{ agent, ticket, header, claims, origin },
@@ -112,9 +115,9 @@ export async function gatherFacts(asked: Asked, access: Access, terminal: Termin
             ),
           ),
     agentWorkerFromOrigin:
-      origin === undefined || http === undefined
+      origin === undefined || page === undefined
         ? undefined
-        : await reply(http, { headers: { origin } }, terminal),
+        : await reply(page, { headers: { origin } }, terminal),
   };
 }
 
@@ -140,8 +143,16 @@ const object = (text: string): Json | undefined => Json.safeParse(parseJson(text
 const decoded = (part: string): Json | undefined => object(new TextDecoder().decode(base64url.decode(part)));
 
 const Agents = z.object({
-  items: z.array(z.object({ agent: z.string(), transport: z.string(), access: z.string() })),
+  items: z.array(
+    z.object({ agent: z.string(), transport: z.string(), access: z.string(), url: z.string().optional() }),
+  ),
 });
+
+/** The address of an instance, of an agent that the caller may use. */
+function addressIn(answer: Reply | undefined, agent: string | undefined, instance = 'default') {
+  const url = Agents.safeParse(answer?.body).data?.items.find((each) => each.agent === agent)?.url;
+  return url === undefined ? undefined : `${url}/${instance}`;
+}
 
 /** One that needs no instance of its own. */
 export function firstAgent(answer: Reply | undefined): string | undefined {

@@ -14,19 +14,19 @@ export interface Person {
   emailVerified: boolean;
   groups: readonly Group[];
   /**
-   * The seeded role of this person on every counter; default: viewer. Not data of an identity provider, but here so that
-   * the sign-in pages can show it.
+   * The role that a development stack gives this person by a grant: `npm start` on every counter, `agent-ticket dev` on
+   * the agents of the app. Not data of an identity provider, but here so that the sign-in pages can show it.
    */
-  counterRole?: 'owner' | 'admin';
+  seededRole?: 'owner' | 'admin';
   /** Whether this person has permissions at the broker of a development stack. */
   operates?: 'all' | 'reading';
 }
 
 /** A person as the sign-in pages describe them. */
-export const describePerson = ({ email, counterRole, operates }: Person): string =>
+export const describePerson = ({ email, seededRole, operates }: Person): string =>
   [
     email,
-    ...(counterRole === undefined ? [] : [`${counterRole} of the counters`]),
+    ...(seededRole === undefined ? [] : [`${seededRole} by a seeded grant`]),
     ...(operates === undefined ? [] : [operates === 'all' ? 'operator' : 'operator who only reads']),
   ].join(', ');
 
@@ -36,7 +36,7 @@ const person = (
   nickname: string,
   name: string,
   groups: readonly string[],
-  more: Partial<Pick<Person, 'emailVerified' | 'counterRole' | 'operates'>> = {},
+  more: Partial<Pick<Person, 'emailVerified' | 'seededRole' | 'operates'>> = {},
 ): Person => ({
   sub: `auth0|${nickname}`,
   name,
@@ -49,8 +49,8 @@ const person = (
 /** The people whom the sign-in page offers. */
 export const PEOPLE: readonly Person[] = [
   person('dev', 'Dev', ['engineering', 'operators']),
-  person('alice', 'Alice', ['engineering'], { counterRole: 'owner' }),
-  person('bob', 'Bob', ['support'], { counterRole: 'admin' }),
+  person('alice', 'Alice', ['engineering'], { seededRole: 'owner' }),
+  person('bob', 'Bob', ['support'], { seededRole: 'admin' }),
   person('olga', 'Olga', ['operators'], { operates: 'all' }),
   person('otto', 'Otto', ['operators'], { operates: 'reading' }),
   person('mallory', 'Mallory, address not verified', [], { emailVerified: false }),

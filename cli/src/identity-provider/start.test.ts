@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { get } from 'node:http';
 import { connect } from 'node:net';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
+import { PATIENCE_MS } from '@agent-ticket/shared/test/patience.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type IdentityProvider, startIdentityProvider } from './start.ts';
 
@@ -82,7 +83,9 @@ describe('starting and closing', () => {
       const seen = (await Promise.all(asks)).map((answer) => answer.status).join();
       await provider.close();
       if (seen !== '200,400,200,400,404') throw new Error(seen);`;
-    const child = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { timeout: 20_000 });
+    const child = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+      timeout: PATIENCE_MS,
+    });
     expect({ out: String(child.stdout), err: String(child.stderr), status: child.status }).toEqual({
       out: '',
       err: '',

@@ -1,5 +1,5 @@
 import { PERMISSIONS } from '@agent-ticket/broker/src/credentials/permissions.ts';
-import { openAccessIssuer } from './access-issuer.ts';
+import { openAccessIssuer, stableUuid } from './access-issuer.ts';
 import { openAuth0Tenant } from './auth0-tenant.ts';
 import { listenOnLoopback } from './http.ts';
 import { mcpServerUrl } from './mcp-server.ts';
@@ -125,4 +125,20 @@ const operatorRules = ({ access, auth0 }: IdentityProvider) =>
           tier: 'admin',
           permissions: PERMISSIONS.filter((name) => operates === 'all' || name.endsWith(':read')),
         })),
+  );
+
+/** The people who have a role from the start, with the ids of their principals by Access and by Auth0. */
+export const seededPeople = ({ access, auth0 }: Pick<IdentityProvider, 'access' | 'auth0'>) =>
+  PEOPLE.flatMap(({ email, sub, seededRole }) =>
+    seededRole === undefined
+      ? []
+      : [
+          {
+            role: seededRole,
+            subjects: [
+              `access:${new URL(access.issuer).hostname}:user:${stableUuid(email)}`,
+              `auth0:${auth0.domain}:${sub}`,
+            ],
+          },
+        ],
   );

@@ -47,12 +47,18 @@ const encode = (value: unknown): string => base64url.encode(JSON.stringify(value
 export const decode = (part: string): Readonly<Record<string, unknown>> =>
   Object(JSON.parse(new TextDecoder().decode(base64url.decode(part))));
 
-/** The good ticket with other members in its header or its claims, and with the unchanged signature. */
+/**
+ * The good ticket with other members in its header or its claims, and with the unchanged signature. Members that a good
+ * ticket may have itself are made from its claims.
+ */
 const altered =
-  (header: object, claims: object | ((good: Good) => object) = {}): BadTicket['present'] =>
+  (
+    header: object,
+    claims: object | ((own: ReturnType<typeof decode>) => object) = {},
+  ): BadTicket['present'] =>
   (good) => {
     const [head, payload, signature] = partsOf(good.ticket);
-    const others = typeof claims === 'function' ? claims(good) : claims;
+    const others = typeof claims === 'function' ? claims(decode(payload)) : claims;
     const parts = [encode({ ...decode(head), ...header }), encode({ ...decode(payload), ...others })];
     return withTicket(good, [...parts, signature].join('.'));
   };
@@ -129,7 +135,7 @@ const unauthorized = (name: string, clause: string, present: BadTicket['present'
 const GATE = 'The agent worker, deliveries';
 const TICKET = 'The ticket';
 
-export const BAD_TICKETS: readonly BadTicket[] = [
+const ALL: readonly BadTicket[] = [
   unauthorized('no ticket', GATE, ({ url }) => ({ url, protocols: [] })),
   unauthorized('no ticket beside the protocol', GATE, ({ url }) => ({ url, protocols: [SUBPROTOCOL] })),
   unauthorized('an empty ticket in the query', GATE, (good) => inQuery(good, '')),
@@ -199,8 +205,16 @@ export const BAD_TICKETS: readonly BadTicket[] = [
     'RFC 8725 §3.3',
     spelled(([head, payload]) => `${head}.${payload}.${ZEROS}`),
   ),
-  unauthorized('higher role', 'RFC 8725 §3.3', altered({}, { role: 'owner' })),
-  unauthorized('more scopes', 'RFC 8725 §3.3', altered({}, { scope: 'agent:connect agent:rpc:*' })),
+  unauthorized(
+    'other role',
+    'RFC 8725 §3.3',
+    altered({}, ({ role }) => ({ role: role === 'owner' ? 'admin' : 'owner' })),
+  ),
+  unauthorized(
+    'more scopes',
+    'RFC 8725 §3.3',
+    altered({}, ({ scope }) => ({ scope: `${String(scope)} agent:rpc:*` })),
+  ),
   unauthorized(
     'longer life',
     'RFC 8725 §3.3',
@@ -265,3 +279,23 @@ export const BAD_TICKETS: readonly BadTicket[] = [
     present: (good) => withTicket(good, good.httpTicket),
   },
 ];
+
+/** Each throws where its presentation is the good one: that would use the good ticket up, and be a false alarm. */
+export const BAD_TICKETS: readonly BadTicket[] = ALL.map((bad) => ({
+  ...bad,
+  async present(good) {
+    const presentation = await bad.present(good);
+    if (isGood(presentation, good)) throw new Error(`"${bad.name}" presents the good ticket as it is`);
+    return presentation;
+  },
+}));
+
+function isGood({ url, protocols, headers = {} }: Presentation, good: Good): boolean {
+  const { searchParams } = new URL(url);
+  const shown = [
+    ...searchParams.getAll(QUERY_PARAMETER),
+    ...protocols.filter((each) => each !== SUBPROTOCOL),
+    ...Object.values(headers).map((value) => value.replace(/^Bearer /, '')),
+  ];
+  return url.replace(/\?.*$/, '') === good.url && shown.length === 1 && shown[0] === good.ticket;
+}

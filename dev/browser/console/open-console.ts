@@ -2,6 +2,7 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import type { Locator, Page } from 'playwright-core';
 import { expect, inject } from 'vitest';
 import { mint } from '../../e2e/broker.ts';
+import { signedIn } from '../../e2e/person.ts';
 import { nextFrame, openSocket, socketUrl } from '../../e2e/sockets.ts';
 import { sessionsOf } from '../../e2e/stack-queries.ts';
 import { openTab, type Tab, type TabOptions } from '../tab.ts';
@@ -10,15 +11,16 @@ import { openTab, type Tab, type TabOptions } from '../tab.ts';
 
 export const consoleUrl = (view = ''): string => `${inject('stack').broker}/console#${view}`;
 
-/** The console with an operator signed in: Olga may do everything, Otto only read. */
+/** The console with an operator who signed in before: Olga may do everything, Otto only read. */
 export async function openConsole(
   name: 'Olga' | 'Otto' | 'Alice',
   view: string,
   options: TabOptions = {},
 ): Promise<Tab> {
-  const tab = await openTab(consoleUrl(view), options);
-  await tab.page.getByRole('link', { name: 'Sign in' }).click();
-  await tab.page.getByRole('button', { name: new RegExp(`^${name}\\b`) }).click();
+  const { broker: url } = inject('stack');
+  const [tab, person] = await Promise.all([openTab('about:blank', options), signedIn(name.toLowerCase())]);
+  await tab.context.addCookies([...person.jar(url)].map(([name, value]) => ({ name, value, url })));
+  await tab.page.goto(consoleUrl(view));
   await tab.page.getByText(`${name.toLowerCase()}@example.com`, { exact: true }).waitFor();
   return tab;
 }

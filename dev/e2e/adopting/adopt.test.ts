@@ -1,7 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
+import { appVars } from 'agent-ticket/src/dev-files.ts';
+import { appVarsFile } from 'agent-ticket/src/open-dev-settings.ts';
 import { makeSecrets } from 'agent-ticket/src/open-secrets.ts';
 import { AgentClient } from 'agents/client';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
@@ -9,7 +11,7 @@ import * as z from 'zod';
 import { type Stack, startStack } from '../../start/stack.ts';
 import { freePorts } from '../free-ports.ts';
 import { watchToClose } from '../sockets.ts';
-import { adopt, buildApp, changedLines, plainApp, runGuidedTests } from './adopt.ts';
+import { adopt, buildApp, changedLines, plainApp, runGuidedTests, writeRegistry } from './adopt.ts';
 
 /** An app of the Agents SDK as people have it, put behind tickets by the built package and the lines of the guide. */
 
@@ -22,6 +24,7 @@ beforeAll(async () => {
   await plainApp(folder);
   await buildApp(folder);
   await adopt(folder);
+  await writeRegistry(folder);
   await buildApp(folder);
   stack = await startStack({
     ports: await freePorts(),
@@ -86,8 +89,11 @@ it('leaves the rest of the worker to the app', async () => {
 });
 
 it(
-  'is tested by the files of the guide on testing, in workerd and on Node',
+  'is tested by the files of the guide on testing, in workerd and on Node, beside the settings of `agent-ticket dev`',
   async () => {
+    const ports = { app: 8788, broker: 8787, identityProvider: 8790 };
+    const { text = '' } = appVarsFile(undefined, appVars(ports, []), { CALLBACK_KEY: 'k'.repeat(43) });
+    await writeFile(join(folder, '.dev.vars'), text);
     expect(await runGuidedTests(folder)).toEqual(
       new Map([
         ['test/node.test.ts', []],

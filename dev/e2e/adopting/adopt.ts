@@ -106,6 +106,14 @@ export async function adopt(folder: string): Promise<void> {
   await followGuide(folder);
 }
 
+/** The registry of the guide, which `agent-ticket init` would write. */
+export async function writeRegistry(folder: string): Promise<void> {
+  const guide = await readFile(`${ROOT}docs/start/protect.md`, 'utf8');
+  const [, text] = /^```ts\n\/\/ agents\.ts\n(.*?)^```$/ms.exec(guide) ?? [];
+  if (text === undefined) throw new Error('docs/start/protect.md has no agents.ts');
+  await writeFile(join(folder, 'agents.ts'), text);
+}
+
 /** Changes the lines of the guide. */
 export async function followGuide(folder: string): Promise<void> {
   const patching = spawn('git', ['apply', '-'], { cwd: folder, stdio: ['pipe', 'inherit', 'inherit'] });

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -51,12 +52,17 @@ async function programIn(folder: string): Promise<string> {
   return join(home, bin['agent-ticket']);
 }
 
+/** A page that is served elsewhere. */
+const PAGE = 'http://127.0.0.1:5173';
+
 const Secrets = z.object({
   adminToken: z.object({ clientId: z.string(), clientSecret: z.string() }),
 });
 const Sessions = z.object({
   items: z.array(z.object({ id: z.string(), agent: z.string(), end_reason: z.string().nullable() })),
 });
+
+const Grants = z.object({ items: z.array(z.object({ subject: z.string(), role: z.string() })) });
 
 /** An app with its broker, which `agent-ticket init` made. */
 async function makeProject(makeApp: (folder: string) => Promise<Install>) {
@@ -74,7 +80,7 @@ async function makeProject(makeApp: (folder: string) => Promise<Install>) {
 async function startDev({ folder, program, env }: Awaited<ReturnType<typeof makeProject>>) {
   const ports = await freePorts();
   const [broker, app] = [ports.broker, ports.agentWorker].map((port) => `http://127.0.0.1:${port}`);
-  const flags = ['--port', ports.agentWorker, '--broker-port', ports.broker];
+  const flags = ['--port', ports.agentWorker, '--broker-port', ports.broker, '--origin', PAGE];
   const words = ['dev', ...flags, '--identity-provider-port', ports.identityProvider].map(String);
   const running = startCommand([process.execPath, program, ...words], ports, folder, env, folder);
   await running.up();
@@ -94,6 +100,10 @@ async function startDev({ folder, program, env }: Awaited<ReturnType<typeof make
     fetch(`${broker}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) });
   return {
     ask,
+
+    /** The status of a request without a ticket from a page of an origin. */
+    statusFrom: async (origin: string) =>
+      (await fetch(`${app}/agents/counter/demo`, { headers: { origin } })).status,
 
     async listSessions(query: string) {
       const listed = await ask('GET', `/admin/agents/sessions${query}`);
@@ -139,6 +149,18 @@ it.each([
   async (_tool, makeApp, console) => {
     const dev = await startDev(await makeProject(makeApp));
     expect((await dev.ask('GET', '/console')).status).toBe(console);
+    expect([await dev.statusFrom(PAGE), await dev.statusFrom('http://other.test')]).toEqual([401, 403]);
+    // The schedule has run: it delivers changes, asks the app for its agents, and seals.
+    await eventually(async () =>
+      expect(await (await dev.ask('GET', '/readyz')).json()).toMatchObject({
+        ...{ changes_waiting: 0, workers_unanswered: 0, workers_differing: 0 },
+        checkpoint_age: expect.any(Number),
+      }),
+    );
+    const grants = Grants.parse(await (await dev.ask('GET', '/admin/grants?agent=counter')).json()).items;
+    expect(grants.map(({ subject, role }) => `${subject.split(':')[0]} ${role}`).toSorted()).toEqual([
+      ...['access admin', 'access owner', 'auth0 admin', 'auth0 owner', 'token owner'],
+    ]);
     const { client, closed } = await dev.connect();
     expect(await client.call('increment')).toBe(1);
     const [session] = await eventually(async () => {
@@ -166,6 +188,7 @@ it('an upgrade of the packages alone keeps credentials, sessions and state', {
     expect(await before.listSessions('')).toMatchObject([{ end_reason: 'client_closed' }]),
   );
   await before.stop();
+  await keepsOwnSettings(project);
 
   await upgradePackage(join(project.folder, 'broker'), 'broker', {
     'control/migrations': 'ALTER TABLE grants ADD COLUMN next text;',
@@ -181,8 +204,30 @@ it('an upgrade of the packages alone keeps credentials, sessions and state', {
   });
   client.close();
   await after.stop();
+  expect(await readFile(join(project.folder, '.dev.vars'), 'utf8')).toContain('\nMODEL_KEY=mine\n');
+  expect(await readFile(join(project.folder, '.gitignore'), 'utf8')).toContain('.dev.vars*\n');
   expect(await tablesWith(project.folder, 'next')).toEqual(['agent_sessions', 'grants']);
 });
+
+/** Where a port is in use nothing is written, and the refusal names the port. */
+async function keepsOwnSettings({ folder, program, env }: Awaited<ReturnType<typeof makeProject>>) {
+  const vars = join(folder, '.dev.vars');
+  await appendFile(vars, 'MODEL_KEY=mine\n');
+  const text = await readFile(vars, 'utf8');
+  const { broker, agentWorker } = await freePorts();
+  const other = createServer();
+  await new Promise<void>((listening) => other.listen(broker, '127.0.0.1', listening));
+  onTestFinished(() => {
+    other.close();
+  });
+  const words = ['dev', '--port', agentWorker, '--broker-port', broker].map(String);
+  const refused = promisify(execFile)(process.execPath, [program, ...words], { cwd: folder, env });
+  await expect(refused).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(`The port ${broker} is in use`),
+  });
+  expect(await readFile(vars, 'utf8')).toBe(text);
+}
 
 /** The tables in the databases of a project that have a column. */
 async function tablesWith(folder: string, column: string): Promise<string[]> {

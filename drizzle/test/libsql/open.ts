@@ -6,7 +6,7 @@ import { openControl, openRecord } from '../../open-libsql.ts';
 import * as recordSchema from '../../record/schema.ts';
 import { type Databases, emptied, type OpenDatabases } from '../suite/databases.ts';
 import { temporaryFolder } from './folder.ts';
-import { startSqld } from './sqld.ts';
+import { type Sqld, startSqld } from './sqld.ts';
 
 /** Both databases as files of their own, opened once for the tests of one file. */
 export function libsqlFiles(): OpenDatabases {
@@ -20,11 +20,16 @@ export function libsqlFiles(): OpenDatabases {
 /** The same with a real server for each. */
 export function libsqlServers(): OpenDatabases {
   const folder = temporaryFolder();
+  const servers: Sqld[] = [];
+  afterAll(async () => {
+    for (const { kill } of servers) await kill();
+  });
   return openedOnce(async () => {
     const [control, record] = await Promise.all([
       startSqld(`${folder}/control`),
       startSqld(`${folder}/record`),
     ]);
+    servers.push(control, record);
     return { control: control.url, record: record.url };
   });
 }

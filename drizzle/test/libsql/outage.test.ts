@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
+import { freePorts } from '@agent-ticket/shared/test/free-ports.ts';
 import { createClient } from '@libsql/client';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/libsql';
@@ -73,12 +74,7 @@ describe('a libSQL file that cannot serve', () => {
 
 describe('a libSQL server that cannot serve', () => {
   it('is an outage when nobody listens', async () => {
-    const closed = await new Promise<number>((found) => {
-      const server = createServer().listen(0, '127.0.0.1', () => {
-        const address = server.address();
-        server.close(() => found(typeof address === 'object' && address !== null ? address.port : 0));
-      });
-    });
+    const [closed] = await freePorts(1);
     expect(isOutage(await thrownBy(() => openControl(`http://127.0.0.1:${closed}`)))).toBe(true);
   });
 

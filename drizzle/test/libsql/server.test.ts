@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openControl } from '../../open-libsql.ts';
 import { isOutage } from '../../outage.ts';
 import { auditEvent, NOW, newGrant } from '../suite/rows.ts';
@@ -12,6 +12,7 @@ describe.skipIf(!isHere)('a libSQL server', () => {
 
   it('that is away or does not answer is an outage of reads, writes and batches, and serves afterwards what it had', async () => {
     const server = await startSqld(`${folder}/away`);
+    onTestFinished(server.kill);
     const { store, ping, close } = await openControl(server.url);
     const work = [
       () => store.usedTokens.use('a', NOW),
@@ -41,6 +42,7 @@ describe.skipIf(!isHere)('a libSQL server', () => {
 
   it('is migrated once by brokers that start at the same moment', async () => {
     const server = await startSqld(`${folder}/together`);
+    onTestFinished(server.kill);
     const opened = await Promise.all([1, 2, 3].map(() => openControl(server.url)));
     for (const { close } of opened) await close();
   });

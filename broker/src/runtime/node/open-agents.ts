@@ -43,9 +43,9 @@ const Entry = z.strictObject({
   workerCalls: z.array(z.strictObject({ name: z.string(), scopes: Names })).exactOptional(),
   limits: z
     .strictObject({
-      socketsPerPrincipal: Count,
-      messagesPerSecond: Count,
-      frameBytes: Count,
+      socketsPerPrincipal: Count.exactOptional(),
+      messagesPerSecond: Count.exactOptional(),
+      frameBytes: Count.exactOptional(),
       bodyBytes: Count.exactOptional(),
       idleSeconds: Count.exactOptional(),
       sessionSeconds: Count.exactOptional(),

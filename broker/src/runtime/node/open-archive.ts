@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { ArchiveStore } from '../../audit/archive-store.ts';
 import { type S3Place, s3Archive } from '../../audit/s3-archive.ts';
@@ -25,12 +25,11 @@ const PARTIAL = /^\..*\.partial$/;
 /** Files of a folder that only the owner of the process may read. */
 async function folderArchive(folder: string): Promise<ArchiveStore> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  // Files of a process that was killed. A write of another running process then fails, and that process repeats it.
-  for (const name of await readdir(folder))
-    if (PARTIAL.test(name)) await rm(join(folder, name), { force: true });
+  for (const name of await readdir(folder)) if (PARTIAL.test(name)) await removeAbandoned(join(folder, name));
   // A read-only folder must fail at the start, and not at the first segment.
-  await replaceFile(folder, '.writable', new Uint8Array());
-  await rm(join(folder, '.writable'));
+  const probe = await openPartial(folder, 'probe');
+  await probe.file.close();
+  await rm(probe.path, { force: true });
   return {
     async get(name) {
       const file = await openThere(join(folder, name));
@@ -48,14 +47,26 @@ async function folderArchive(folder: string): Promise<ArchiveStore> {
   };
 }
 
-/** A file to read. `undefined`: there is no such file. */
-async function openThere(path: string): Promise<FileHandle | undefined> {
+/** What `work` resolves to. `undefined`: there is no such file. */
+async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
   try {
-    return await open(path, 'r');
+    return await work;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** A file to read. */
+const openThere = (path: string): Promise<FileHandle | undefined> => ifThere(open(path, 'r'));
+
+/** No write takes as long, so that a file of that age is one of a process that was killed. In ms. */
+const ABANDONED_MS = 3_600_000;
+
+/** Removes what a killed process has left half written, and no file that another process writes at this moment. */
+async function removeAbandoned(path: string): Promise<void> {
+  const found = await ifThere(stat(path));
+  if (found !== undefined && Date.now() - found.mtimeMs > ABANDONED_MS) await rm(path, { force: true });
 }
 
 const CHUNK_BYTES = 65_536;
@@ -71,10 +82,15 @@ const contentOf = (file: FileHandle): ReadableStream<Uint8Array> =>
     cancel: () => file.close(),
   });
 
+/** A new file beside a name, to write. No other process has its path. */
+async function openPartial(folder: string, name: string) {
+  const path = join(folder, `.${name}.${crypto.randomUUID()}.partial`);
+  return { path, file: await open(path, 'wx', 0o600) };
+}
+
 /** Writes a file so that it exists completely or not at all, at whatever moment the process or the machine stops. */
 async function replaceFile(folder: string, name: string, content: Uint8Array): Promise<void> {
-  const partial = join(folder, `.${name}.${crypto.randomUUID()}.partial`);
-  const file = await open(partial, 'w', 0o600);
+  const { path: partial, file } = await openPartial(folder, name);
   try {
     await file.writeFile(content);
     await file.sync();

@@ -14,7 +14,7 @@ import { isLocal } from '../../webhooks/receiver-url.ts';
 import { compose } from '../compose.ts';
 import { openWeb } from '../open-web.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { runScheduled } from '../scheduled.ts';
+import { runArchive, runScheduled } from '../scheduled.ts';
 import type { DatabaseConfig, NodeConfig } from './config.ts';
 import { openArchive } from './open-archive.ts';
 import { openPost } from './open-post.ts';
@@ -129,12 +129,14 @@ async function start(
     answer.then(done, done);
     return answer;
   });
-  const eachMinute = repeat(() => runScheduled(ports), MINUTE_MS, { clock: () => performance.now(), wait });
+  const [eachMinute, archiving] = [runScheduled, runArchive].map((tasks) =>
+    repeat(() => tasks(ports), MINUTE_MS, { clock: () => performance.now(), wait }),
+  );
 
   return {
     url: server.url,
     async stop() {
-      await Promise.all([server.stop(STOP_PATIENCE_MS), eachMinute.stop()]);
+      await Promise.all([server.stop(STOP_PATIENCE_MS), eachMinute?.stop(), archiving?.stop()]);
       // A request whose connection was cut is still being answered.
       await Promise.allSettled(answers);
       await Promise.all(beside);
@@ -174,10 +176,15 @@ async function openNamed<Db>(
   }
 }
 
-/** Makes the first keys at the first start. A wrong `KEK` fails here, before the first request, and makes no key. */
+/**
+ * Makes the first keys at the first start. A wrong `KEK` fails here, before the first request, and makes no key. An active
+ * key that was revoked after a backup of the control database does not: the API of the running broker revokes it again.
+ */
 async function expectKeys(ports: BrokerPorts): Promise<void> {
+  const now = ports.clock();
   for (const keyring of [ports.keyring, ports.auditKeyring]) {
-    const signer = await keyring.signer(ports.clock());
-    if (!signer.ok) throw new Error(`KEK: there are ${keyring.purpose} keys, but ${signer.denial.detail}`);
+    const signer = await keyring.signer(now);
+    if (signer.ok || (await keyring.restoredActive(now)) !== undefined) continue;
+    throw new Error(`there are ${keyring.purpose} keys, but ${signer.denial.detail}`);
   }
 }

@@ -50,11 +50,21 @@ export function spawnBroker(settings: Settings) {
 /** Rejects with what it said when it does not start. */
 export async function startBroker(settings: Settings): Promise<BrokerProcess> {
   const { lines, said, ended, signal } = spawnBroker(settings);
-  await Promise.race([once(said, 'line'), ended]);
-  const first: unknown = JSON.parse(lines[0] ?? 'null');
-  if (typeof first !== 'object' || first === null || !('url' in first) || typeof first.url !== 'string')
+  // Other lines may come first, about what the start finds in the databases.
+  const startedAt = () => lines.find((line) => line.startsWith('{"event":"started"'));
+  const listens = new Promise<void>((resolve) => {
+    said.on('line', () => startedAt() !== undefined && resolve());
+  });
+  await Promise.race([listens, ended]);
+  const started: unknown = JSON.parse(startedAt() ?? 'null');
+  if (
+    typeof started !== 'object' ||
+    started === null ||
+    !('url' in started) ||
+    typeof started.url !== 'string'
+  )
     throw new Error(`not started: ${lines.join(' ')}`);
-  return { url: first.url, lines, signal, ended };
+  return { url: started.url, lines, signal, ended };
 }
 
 /** A folder with both databases made, and a service token in them. */

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { beforeAll, expect, it } from 'vitest';
 import * as z from 'zod';
+import { rowsOf } from '../folder.ts';
 import { basic } from '../start-broker.ts';
 import {
   type BrokerProcess,
@@ -15,7 +16,7 @@ import {
   startBroker,
 } from './broker-process.ts';
 
-/** Steps of docs/operate on a real process: a new `KEK`, and the proof of an exported log. */
+/** Steps of docs/operate on a real process: a new `KEK`, the proof of an exported log, and a restored backup. */
 
 const NEW_KEK = `${'N'.repeat(42)}A`;
 const CLI = join(import.meta.dirname, '../../../../cli/src/node.ts');
@@ -26,7 +27,7 @@ let home: Home;
 beforeAll(async () => {
   home = await newHome({
     tier: 'admin',
-    permissions: ['keys:read', 'keys:rotate', 'audit:read'],
+    permissions: ['keys:read', 'keys:revoke', 'keys:rotate', 'audit:read'],
   });
 });
 
@@ -81,7 +82,7 @@ it('a new KEK: both, reseal, the new one alone; the old one opens nothing any mo
 
   const { ended, lines } = spawnBroker(settingsIn(home.folder));
   expect(await ended).toEqual([1, null]);
-  expect(lines.join()).toContain('KEK: there are ticket keys');
+  expect(lines.join()).toContain('there are ticket keys, but no key opens with KEK or KEK_PREVIOUS');
 });
 
 const Checkpoints = z.object({ items: z.array(z.object({ through: z.int(), jws: z.string() })) });
@@ -118,4 +119,41 @@ it('an exported log is proven to its end by its keys and a checkpoint kept elsew
     out: expect.stringContaining('the anchor shows'),
   });
   expect(await verify('short.ndjson')).toMatchObject({ code: 1, out: expect.stringContaining('FAULT') });
+});
+
+it('a control database from before the revocation of its active key: the broker starts, says why it makes no ticket, and the API mends it', async () => {
+  const control = join(home.folder, 'control.db');
+  const backup = join(home.folder, 'backup.db');
+  const revoke = async (broker: BrokerProcess, kid: string | undefined) =>
+    (await ask(broker, `/admin/keys/${kid}/revoke`, { method: 'POST' })).status;
+  const kid = await withBroker({ KEK: NEW_KEK }, async (broker) => {
+    await rowsOf(control, `VACUUM INTO '${backup}'`);
+    const [active] = await kidsAt(broker);
+    // No agent worker answers, so its command waits.
+    expect(await revoke(broker, active)).toBe(202);
+    return active;
+  });
+  for (const left of ['-wal', '-shm']) await rm(control + left, { force: true });
+  await copyFile(backup, control);
+
+  await withBroker({ KEK: NEW_KEK }, async (broker) => {
+    expect((await mintAt(broker.url, home.token)).status).toBe(503);
+    const ready = await ask(broker, '/readyz');
+    expect([ready.status, await ready.text()]).toEqual([
+      503,
+      expect.stringContaining(`key ${kid} is revoked in the record database: revoke it here, too`),
+    ]);
+    expect(await revoke(broker, kid)).toBe(202);
+    expect((await mintAt(broker.url, home.token)).status).toBe(201);
+    expect(await kidsAt(broker)).not.toContain(kid);
+    const rotated = await fetch(`${broker.url}/admin/keys/rotate`, {
+      method: 'POST',
+      headers: {
+        ...basic(home.token.clientId, home.token.clientSecret),
+        'content-type': 'application/json',
+      },
+      body: '{}',
+    });
+    expect(rotated.status).toBe(201);
+  });
 });

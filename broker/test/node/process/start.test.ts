@@ -21,6 +21,10 @@ const refusalOf = async (settings: Readonly<Record<string, string>>) => {
   return { code, text: lines.join('\n') };
 };
 
+/** Says of itself to be one, since the sources do not run on an old one. */
+const OLD_NODE =
+  "--import data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})";
+
 describe('a start', () => {
   // Where a broker has been: a start that is refused changes nothing, so all of them may be tried on one.
   let used: string;
@@ -34,7 +38,8 @@ describe('a start', () => {
   it.each([
     ['an unknown setting', { TRUSTED_PROXY: '10.0.0.1' }, 'TRUSTED_PROXY: not a setting of ours'],
     ['a missing setting', { ISSUER: '' }, 'ISSUER'],
-    ['another KEK than before', { KEK: 'B'.repeat(42).concat('A') }, 'KEK: there are ticket keys'],
+    ['an old Node', { NODE_OPTIONS: OLD_NODE }, 'Node 20.20.2 is too old: use 22.18'],
+    ['another KEK than before', { KEK: 'B'.repeat(42).concat('A') }, 'no key opens with KEK or KEK_PREVIOUS'],
     [
       'a database in no folder',
       { RECORD_DATABASE_URL: 'file:/nowhere/at/all/record.db' },
