@@ -189,11 +189,9 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
         webSocketClose: (ws: WebSocket, code: number, reason: string, wasClean: boolean) => {
           const close = { code, reason, wasClean };
           this.#endSession(ws, plainEndOf(close), { code });
-          return answerClose(ws, close, () =>
-            this.#destruction.isUnderWay()
-              ? undefined
-              : this.#agent.webSocketClose(ws, code, reason, wasClean),
-          );
+          return answerClose(ws, close, async () => {
+            if (!this.#destruction.isUnderWay()) await this.#agent.webSocketClose(ws, code, reason, wasClean);
+          });
         },
         webSocketError: (ws: WebSocket, error: unknown) => {
           this.#endSession(ws, 'connection_lost');

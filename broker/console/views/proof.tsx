@@ -121,7 +121,7 @@ function Report({ work, newest }: { readonly work: Work; readonly newest: number
 }
 
 function Verdict({ proven: { isSound, verification } }: { readonly proven: Proven }) {
-  const { content, order, gaps, tail, events, checkpoints, begins } = verification;
+  const { content, order, gaps, tail, events, checkpoints, from } = verification;
   const answers = [
     ['Content', content, `every event up to ${tail.provenThrough} is as it was signed`],
     ['Order', order, 'every event is in its place'],
@@ -130,7 +130,7 @@ function Verdict({ proven: { isSound, verification } }: { readonly proven: Prove
       'End',
       tail.faults,
       tail.anchored
-        ? 'the anchor shows that nothing before it was cut off'
+        ? `the anchor shows that nothing from event ${from} up to it was cut off`
         : 'without an anchor it is not proven that nothing was cut off the end',
     ],
   ] as const;
@@ -140,7 +140,7 @@ function Verdict({ proven: { isSound, verification } }: { readonly proven: Prove
         <strong class={`state ${isSound ? 'good' : 'bad'}`}>
           {isSound ? 'The log is sound.' : 'The log is not sound.'}
         </strong>{' '}
-        {counted(events, 'event')} from number {begins} on and {counted(checkpoints, 'checkpoint')} were read;{' '}
+        {counted(events, 'event')} from number {from} on and {counted(checkpoints, 'checkpoint')} were read;{' '}
         {counted(tail.unproven, 'event')} at the end {tail.unproven === 1 ? 'is' : 'are'} in no checkpoint
         yet.
       </p>
