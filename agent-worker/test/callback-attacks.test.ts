@@ -1,9 +1,10 @@
+import { runInDurableObject } from 'cloudflare:test';
 import { CallbackId } from '@agent-ticket/shared/names.ts';
 import { base64url } from 'jose';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { type CallbackPlace, createCallbackTokens, TOKEN_PARAMETER } from '../src/callback-token.ts';
 import { writeTicketless } from '../src/handover.ts';
-import { AGENTS_URL, front, newSecond, reasons, receivedBy, urlOf } from './callbacks.ts';
+import { AGENTS_URL, front, hooked, newSecond, reasons, receivedBy, urlOf } from './callbacks.ts';
 import { eventsOf } from './record.ts';
 import { makeTicket, NOW, newInstance, SUBJECT } from './tickets.ts';
 import { printed } from './watch.ts';
@@ -39,7 +40,12 @@ const withToken = ({ url }: Good, ...tokens: string[]) => {
 const below = ({ url, instance }: Good, path: string) =>
   at(`${AGENTS_URL}/agents/hooked/${instance}${path}${url.search}`);
 /** A token that nobody made, under a key. */
-const forged = async (good: Good, key: string, other: Partial<CallbackPlace> = {}) => {
+const forged = async (
+  good: Good,
+  key: string,
+  other: Partial<CallbackPlace> = {},
+  id = CallbackId.parse(crypto.randomUUID()),
+) => {
   const place = {
     audience: 'agents.test',
     agent: 'hooked',
@@ -47,7 +53,6 @@ const forged = async (good: Good, key: string, other: Partial<CallbackPlace> = {
     name: 'token',
     ...other,
   };
-  const id = CallbackId.parse(crypto.randomUUID());
   return withToken(good, (await tokensOf(key).make(place, id, LATER)) ?? '');
 };
 const part = ({ token }: Good, index: number, change: (text: string) => string): string =>
@@ -444,6 +449,16 @@ describe('a callback is let in', () => {
     });
     for (const name of Object.keys(headers).filter((each) => !['x-own', 'origin'].includes(each)))
       expect(seen?.headers).not.toHaveProperty(name);
+  });
+
+  test('and after that by no later expiry, although it is signed under the key', async () => {
+    const good = await goodOne();
+    const id = CallbackId.parse(good.token.split('.')[2]);
+    await runInDurableObject(hooked(good.instance), (_, { storage }) => {
+      storage.sql.exec('UPDATE ticket_callbacks SET exp = ? WHERE id = ?', now, id);
+    });
+    expect((await front(await forged(good, CURRENT, {}, id))).status).toBe(404);
+    expect(reasons()).toEqual(['callback_instance_unknown']);
   });
 
   test('beside tickets, which decide where there is no token', async () => {

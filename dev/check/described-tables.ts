@@ -126,7 +126,7 @@ export const exposure = (): string =>
       [
         '`CALLBACK_KEY` leaked alone',
         'nothing: an object takes ids of URLs that it made alone; with such an id, which the audit log has, that URL',
-        'while the object has the id, a year at most',
+        'until that URL expires, a year at most',
         'another key, without `CALLBACK_KEY_PREVIOUS`',
         `[rotation](../policy/callbacks.md), [test](../../agent-worker/test/callback-attacks.test.ts)`,
       ],

@@ -10,7 +10,8 @@ export function callbackStore(sql: SqlStorage) {
       return true;
     },
 
-    has: (id: string): boolean =>
-      sql.exec('SELECT 1 FROM ticket_callbacks WHERE id = ?', id).toArray().length > 0,
+    /** Whether it keeps a URL that has not expired, whatever expiry a token names. */
+    has: (id: string, now: number): boolean =>
+      sql.exec('SELECT 1 FROM ticket_callbacks WHERE id = ? AND exp > ?', id, now).toArray().length > 0,
   };
 }

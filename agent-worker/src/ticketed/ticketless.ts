@@ -62,7 +62,7 @@ export function createTicketless({
 
   /** Whether the object was opened; of a URL with a token, whether it made that URL since it was last destroyed. */
   const isKnown = (callback: NonNullable<TicketlessCall['callback']>): boolean =>
-    callback.id === undefined ? revocations.isOpened() : urls.has(callback.id);
+    callback.id === undefined ? revocations.isOpened() : urls.has(callback.id, Math.floor(clock() / 1000));
 
   /** Synchronous until the agent is asked: nothing can change between a check and its consequence. */
   async function pass(

@@ -45,7 +45,7 @@ const PLANS: readonly Plan[] = [
   ['the use of a grant is noted', (sql) => objectRevocationStore(sql).noteOpened('a'), undefined],
   ['the use of a grant is looked up', (sql) => objectRevocationStore(sql).isGrantUsed('a'), undefined],
   ['it is asked whether the object was opened', (sql) => objectRevocationStore(sql).isOpened(), undefined],
-  ['the URL of a callback is looked up', (sql) => callbackStore(sql).has('a'), undefined],
+  ['the URL of a callback is looked up', (sql) => callbackStore(sql).has('a', NOW), undefined],
   [
     'a session of MCP is noted',
     (sql) => mcpSessionStore(sql).open('a', 'tools', 'owner', NOW, 64),
