@@ -8,7 +8,7 @@ export type SegmentRow = typeof auditSegments.$inferSelect;
 /** The segments of the audit log that are in the archive. */
 export function segmentStore(db: RecordDatabase) {
   const { n, through, purgedAt } = auditSegments;
-  // Whoever writes a row with other numbers must not hide events that are in the database.
+  // An attacker who writes a row with other numbers must not hide events that are in the database.
   const endsWithCheckpoint = sql`EXISTS (SELECT 1 FROM ${auditCheckpoints}
     WHERE ${auditCheckpoints.n} = ${n} AND ${auditCheckpoints.through} = ${through})`;
   return {
@@ -31,8 +31,8 @@ export function segmentStore(db: RecordDatabase) {
 
     /**
      * The events that follow a number: the first segment that has one of them and ends with a checkpoint, or else rows of
-     * the database. Both are
-     * read in one batch, so that no event is in neither while a segment is noted and its rows are deleted.
+     * the database. Both are read in one batch, so that no event is in neither while a segment is noted and its rows are
+     * deleted.
      */
     async following(
       after: number,

@@ -99,16 +99,31 @@ export function describeAuditLog(open: OpenDatabases): void {
     });
 
     it('answers the segment that has the next event, and rows after the last one', async () => {
-      const { segments } = (await open()).record;
-      for (const each of [segment(1, 1, 2), segment(2, 3, 2), segment(3, 3, 3)]) await segments.insert(each);
+      const { segments, checkpoints: sealed } = (await open()).record;
+      for (const each of [segment(1, 1, 2), segment(2, 3, 2), segment(3, 3, 3)]) {
+        await segments.insert(each);
+        await sealed.insert(checkpoint(each.n, each.through));
+      }
       const found = async (after: number) => (await segments.following(after, 9)).segment?.n;
       expect([await found(0), await found(1), await found(2), await found(3)]).toEqual([1, 1, 3, undefined]);
       expect((await segments.oldest())?.n).toBe(1);
       expect((await segments.newest())?.n).toBe(3);
     });
 
+    it.each([
+      ['without a checkpoint', undefined],
+      ['whose checkpoint ends elsewhere', checkpoint(1, 2)],
+    ])('has no segment %s: its row may be forged to hide events', async (_what, sealedAs) => {
+      const { segments, checkpoints: sealed } = (await open()).record;
+      await segments.insert(segment(1, 1, 9));
+      if (sealedAs !== undefined) await sealed.insert(sealedAs);
+      expect((await segments.following(0, 9)).segment).toBeUndefined();
+      expect(await segments.newest()).toBeUndefined();
+    });
+
     it('reads neither a segment that is being deleted nor a second one of the same number', async () => {
-      const { segments } = (await open()).record;
+      const { segments, checkpoints: sealed } = (await open()).record;
+      await sealed.insert(checkpoint(1, 2));
       await segments.insert(segment(1, 1, 2));
       await segments.insert({ ...segment(1, 1, 2), digest: 'cd'.repeat(32) });
       expect((await segments.following(0, 9)).segment).toEqual(segment(1, 1, 2));

@@ -121,6 +121,12 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     by: ['service_token_secrets_token'],
   },
   {
+    what: 'the end of replaced secrets',
+    work: ({ change, serviceTokens }) =>
+      change({ before: [serviceTokens.endReplaced(tokenId('1'))], ...CHANGE }),
+    by: ['service_token_secrets_token'],
+  },
+  {
     what: 'the revocation of a service token',
     work: ({ change, serviceTokens }) =>
       change({ statement: serviceTokens.revoke(tokenId('1'), NOW), ...CHANGE }),
