@@ -18,7 +18,7 @@ beforeAll(async () => {
   await writeFile(`${folder}/good.ndjson`, `${lines.join('\n')}\n`);
   await writeFile(`${folder}/altered.ndjson`, lines.join('\n').replace('issued', 'denied'));
   const odd = await signedExport('a\u2028b\u2029c\u0085d');
-  await writeFile(`${folder}/odd.ndjson`, odd.lines.join('\r\n'));
+  await writeFile(`${folder}/odd.ndjson`, odd.lines.join('\n'));
   await writeFile(`${folder}/odd-keys.json`, JSON.stringify(odd.keySet));
   await writeFile(`${folder}/keys.json`, JSON.stringify(keySet));
   await writeFile(`${folder}/anchor.txt`, jws);

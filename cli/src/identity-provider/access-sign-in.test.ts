@@ -18,7 +18,7 @@ const submit = (form: Record<string, string>): Promise<Response> =>
 describe('signing in through Access with a browser', () => {
   it('shows whom there is to be, and their roles', async () => {
     const page = await (await fetch(at('login'))).text();
-    expect(page).toContain('alice@example.com, owner of the counters');
+    expect(page).toContain('alice@example.com, owner by a seeded grant');
     expect(page).toContain('a minute');
   });
 

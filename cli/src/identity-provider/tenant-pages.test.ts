@@ -20,7 +20,7 @@ describe('the sign-in page', () => {
     const html = (await page?.text()) ?? '';
     expect(html).toContain('<html lang="en">');
     expect(html).toMatch(
-      /<button name="account" value="auth0\|alice">Alice <small>alice@example.com, owner of the counters<\/small>/,
+      /<button name="account" value="auth0\|alice">Alice <small>alice@example.com, owner by a seeded grant<\/small>/,
     );
     expect(html).not.toMatch(/src=|href=|url\(|@import|<script/);
   });
