@@ -29,7 +29,7 @@ export async function startDeployment(settings: DeploymentSettings = {}) {
   const state = await mkdtemp(join(tmpdir(), 'agent-ticket-operations-'));
   const workDir = await mkdtemp(join(tmpdir(), 'agent-ticket-operator-'));
   // npx searches its commands in the current folder.
-  await symlink(`${ROOT}node_modules`, join(workDir, 'node_modules'));
+  for (const name of ['node_modules', 'docs']) await symlink(`${ROOT}${name}`, join(workDir, name));
   const anchor = await listenOnLoopback(0, async (request, response) => {
     await writeFile(join(workDir, 'checkpoint.txt'), await textOf(request));
     response.end();
