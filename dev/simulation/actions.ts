@@ -1,6 +1,9 @@
 import { NAMES, type Name } from './people.ts';
 import type { Random } from './world.ts';
 
+/** The most by which the clock of a machine differs from the true time. */
+export const MOST_AHEAD_MS = 2_000;
+
 /**
  * An event that the simulation causes in a run. Plain data, so that a run can be repeated without some of the actions.
  */
@@ -176,6 +179,6 @@ function draw(random: Random, kind: Kind): Action {
     case 'capture':
       return { kind, at, ms: 5_000 + random.below(40_000) };
     case 'clock':
-      return { kind, at, part, index, ahead: random.below(4_000) - 2_000 };
+      return { kind, at, part, index, ahead: random.below(2 * MOST_AHEAD_MS) - MOST_AHEAD_MS };
   }
 }

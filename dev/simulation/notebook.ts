@@ -1,3 +1,4 @@
+import { MOST_AHEAD_MS } from './actions.ts';
 import type { Person } from './people.ts';
 import type { SimSocket } from './sockets.ts';
 
@@ -121,8 +122,11 @@ export const mayBeDead = (ticket: HeldTicket, { taken }: Pick<Notebook, 'taken'>
   const names = targetsOf(ticket);
   return taken.some(
     ({ target, kind, doneAt, liftedAt }) =>
-      // A ticket that is asked for at the moment of the answer is decided after the change.
+      // A ticket that is asked for at the moment of the answer is decided after the change. The end of a lock is a time, which
+      // a machine reads on its own clock.
       names.includes(target) &&
-      ((kind === 'lock' ? liftedAt : doneAt) ?? Number.POSITIVE_INFINITY) > ticket.askedAt,
+      (kind === 'lock'
+        ? (liftedAt ?? Number.POSITIVE_INFINITY) + 2 * MOST_AHEAD_MS
+        : (doneAt ?? Number.POSITIVE_INFINITY)) > ticket.askedAt,
   );
 };
