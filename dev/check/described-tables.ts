@@ -103,6 +103,13 @@ export const exposure = (): string =>
         '[its data](../operate/personal-data.md), [test](../../dev/e2e/secrecy.test.ts)',
       ],
       [
+        'the record database was written to',
+        'hiding revocations from gates, so that tickets from before open until they expire and sessions stay until theirs; refusing tickets; false rows of sessions and events, which a verification of the log shows; no ticket and no role',
+        'until it is noticed, each session 3600 s',
+        'a lock on the instance, which its object keeps; restoring the database',
+        '[restore](../operate/restore.md), [test](../../broker/test/audit-proof.test.ts)',
+      ],
+      [
         '`KEK` leaked alone',
         'nothing; with the control database every signing key and every secret of a webhook',
         'until the keys are resealed; keys that the thief read, until they are revoked',
@@ -153,7 +160,7 @@ export const exposure = (): string =>
       ],
       [
         'code of an agent is malicious',
-        'its own state, its own clients’ frames, and the record database, which grants nothing; no credential, no key and no policy is in its worker',
+        'its own state, its own clients’ frames, and writing the record database (see there); no credential, no key and no policy is in its worker',
         'until it is deployed anew',
         'a lock on the agent: no ticket, no socket',
         '[bundle check](../../dev/check/bundle.test.ts)',

@@ -84,14 +84,16 @@ async function verify(
         : authenticateBearer(presented.token, ports, now);
     case 'session': {
       if (ports.signIn === undefined) return ok(anonymous(ports.randomId()));
-      return mayUseAmbient(request, 'cookie', ports.trustedOrigins)
-        ? authenticateSession(presented.cookie, ports.signIn, now, readSession)
-        : err('origin_not_allowed');
+      if (!mayUseAmbient(request, 'cookie', ports.trustedOrigins)) return err('origin_not_allowed');
+      return forPage(
+        await authenticateSession(presented.cookie, ports.signIn, now, readSession),
+        request,
+        ports,
+      );
     }
     case 'access':
-      return mayUseAmbient(request, presented.ambient, ports.trustedOrigins)
-        ? authenticateAccess(presented.token, ports.access, now)
-        : err('origin_not_allowed');
+      if (!mayUseAmbient(request, presented.ambient, ports.trustedOrigins)) return err('origin_not_allowed');
+      return forPage(await authenticateAccess(presented.token, ports.access, now), request, ports);
   }
 }
 
@@ -112,6 +114,25 @@ function mayUseAmbient(
   if (SAFE.includes(method)) return true;
   if (origin === null) return kind === 'assertion';
   return allowed.includes(origin);
+}
+
+/**
+ * The principal as the page of a request has it. A listed page acts for its person, for tickets and grants of the person's own.
+ * It has none of the person's permissions for a change, or the agents' pages could act as any operator who visits them.
+ */
+function forPage(
+  read: Outcome<Authenticated>,
+  { method, headers, url }: Request,
+  { ownOrigin }: CredentialPorts,
+): Outcome<Authenticated> {
+  const origin = headers.get('origin');
+  const isOwn =
+    origin === null ||
+    origin === ownOrigin ||
+    // A host of its own for people, of which no setting says the name.
+    (URL.canParse(origin) && new URL(origin).host === new URL(url).host);
+  if (!read.ok || isOwn || SAFE.includes(method)) return read;
+  return ok({ ...read.value, principal: { ...read.value.principal, permissions: [] } });
 }
 
 /** The principal of a request that no credential was asked of, or that had none. */

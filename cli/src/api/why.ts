@@ -16,7 +16,8 @@ const REMEDIES: Partial<Record<DenialReason, string>> = {
   permission_missing:
     'Give the caller the permission that details name, by a claim rule or another service token.',
   agent_unknown: 'The registry has no such agent, or it is not enabled. Compare the slug with "agents list".',
-  agent_invisible: 'The credential is for other agents. Make a service token with this agent in --agents.',
+  agent_invisible:
+    'The caller has no role there. Give one by "grants create", or to a service token that is for other agents this one by --agents.',
   instance_unlisted: 'The registry lists the instances of this agent, and this one is not among them.',
   instance_missing: 'The request must name an instance.',
   locked: 'A lock stops the caller or the target. See "locks list", and lift it by "locks delete".',

@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bodyOf } from '../answers.ts';
-import { ALICE } from '../auth0.ts';
+import { ALICE, TENANT } from '../auth0.ts';
 import { BROKER, NOW } from '../start-broker.ts';
 import { CLIENT_ID, cookiesOf, freezeClock, go, openTenant, type TenantSetup } from './tenant.ts';
 
@@ -214,6 +214,21 @@ describe('a session', () => {
     };
     const body = JSON.stringify({ agent: 'counter' });
     const answer = await at.broker.app.request(`${BROKER}/tickets`, { method: 'POST', headers, body });
+    expect(answer.status).toBe(status);
+  });
+
+  it.each([
+    ['our own page', BROKER, 201],
+    ['a listed page, which is no operator', 'https://app.test', 403],
+  ])('takes a lock from %s as it should', async (_who, origin, status) => {
+    const rule = { issuer: TENANT, claim: 'sub', equals: 'auth0|alice', permissions: ['locks:write'] };
+    const operator = await openTenant({ CLAIM_RULES: JSON.stringify([rule]) });
+    const { cookie } = await operator.signIn();
+    const answer = await operator.broker.app.request(`${BROKER}/admin/locks`, {
+      method: 'POST',
+      headers: { cookie, origin, 'content-type': 'application/json' },
+      body: JSON.stringify({ target: { kind: 'agent', agent: 'counter' }, reason: 'an exercise' }),
+    });
     expect(answer.status).toBe(status);
   });
 
