@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Between the ports that browsers refuse and those that a system gives to whoever asks for any one (from 32768 on Linux):
+ * Between the ports that browsers refuse and those that a system gives to a program which asks for any port (from 32768 on Linux):
  * such a port may be a stranger's before the test uses it.
  */
 const [FIRST, END] = [12_000, 32_000];

@@ -27,7 +27,7 @@ const step = fc.record({
   by: fc.constantFrom('root' as const, ...NAMES),
   to: fc.constantFrom(...NAMES),
   role: fc.constantFrom(...ROLES),
-  room: fc.constantFrom('a', 'b', '*'),
+  place: fc.constantFrom('a', 'b', '*'),
 });
 
 let runs = 0;
@@ -38,10 +38,10 @@ it('each grant that is made has a role that its maker has there', { timeout: LON
     // Past the limit of calls.
     broker.clock.now += 61;
     const given: { readonly to: Name; readonly role: Role; readonly instance: string }[] = [];
-    for (const { by, to, role, room } of steps) {
+    for (const { by, to, role, place } of steps) {
       // An administrator gives single instances: a grant of all would last for the next steps of other runs.
-      if (by === 'root' && room === '*') continue;
-      const instance = room === '*' ? room : `${room}${runs}`;
+      if (by === 'root' && place === '*') continue;
+      const instance = place === '*' ? place : `${place}${runs}`;
       const body = { subject: idOf(PEOPLE[to]), agent: 'counter', instance, role, reason: 'test' };
       const { status } = await broker.call(by === 'root' ? ROOT : PEOPLE[by], 'POST', '/admin/grants', body);
       if (status !== 201) {

@@ -36,7 +36,7 @@ describe('exports at once', () => {
   it.each<[string, (reader: ReadableStreamDefaultReader<Uint8Array> | undefined) => Promise<unknown>]>([
     ['was read to its end', async (reader) => void (await readAll(reader))],
     ['was cancelled', async (reader) => reader?.cancel()],
-  ])('make room for another one when one %s', async (_how, finish) => {
+  ])('give way to another one when one %s', async (_how, finish) => {
     const { reader } = await begun();
     await begun();
     await finish(reader);
