@@ -89,10 +89,11 @@ export async function answerAgentRequest(request: Request, shared: GatePorts): P
     if (attempt.line !== undefined) ports.log({ event: 'auth_success', ...line });
     return outcome.value;
   }
-  const { reason, detail } = outcome.denial;
+  // Without `jti` in it, a ticket that somebody tries at other places could not be found by its name.
+  const { reason, detail, jti = attempt.line?.jti } = outcome.denial;
   ports.tally.count(reason, agent, ports.clock());
   const isAuthFailure = attempt.line !== undefined && AUTH_FAILURES.includes(DENIALS[reason].code);
-  ports.log({ event: isAuthFailure ? 'auth_failure' : 'gate_refused', ...line, reason, detail });
+  ports.log({ event: isAuthFailure ? 'auth_failure' : 'gate_refused', ...line, jti, reason, detail });
   const refusal = withMetadata(refuse(request, outcome.denial, requestId), request, ports.config, entry);
   return withCors(refusal, request, ports.config, entry);
 }

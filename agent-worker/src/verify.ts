@@ -85,6 +85,8 @@ export interface TicketRefusal {
   /** For the log, never for the client. */
   readonly reason: DenialReason;
   readonly detail: string | undefined;
+  /** The ticket's name in the broker's audit log, for the log: of one whose signature is good. */
+  readonly jti: string | undefined;
   /** HTTP status and body, for plain requests and for upgrades of clients that ask for JSON. */
   readonly status: number;
   readonly body: { readonly error: { readonly code: string; readonly message: string } };
@@ -182,7 +184,7 @@ export function createTicketVerifier(options: TicketVerifierOptions): TicketVeri
       const isFirst = burn === 'reusable' || (await burn(claims.jti, claims.exp));
       return isFirst
         ? { protocol, ok: true, session: sessionOf(claims) }
-        : { protocol, ok: false, refusal: refusalOf({ reason: 'ticket_used' }) };
+        : { protocol, ok: false, refusal: refusalOf({ reason: 'ticket_used', jti: claims.jti }) };
     },
     async admitRequest(request, scope) {
       const verified = await verify(request, 'request', readScope(scope));
@@ -251,6 +253,7 @@ function refusalOf(denial: Denial): TicketRefusal {
   return {
     reason: denial.reason,
     detail: denial.detail,
+    jti: denial.jti,
     status,
     body: { error: { code, message } },
     retryAfter: denial.retryAfter,

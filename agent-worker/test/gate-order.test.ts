@@ -4,6 +4,8 @@ import { objectIds } from './objects.ts';
 import { ask, connect, HOST, refusedSocket, upgrade, worker } from './sockets.ts';
 import { makeTicket, newInstance, ORIGIN } from './tickets.ts';
 
+const JTI = '6f1c3f0e-2f2b-4c7e-9d53-0c1f6a1d9b43';
+
 /** What the gate asks, in which order, and how each refusal looks to each kind of caller. */
 
 /** One request with everything wrong, and what is mended first, second, and so on. */
@@ -178,7 +180,7 @@ describe('a refusal', () => {
   test('is logged with its exact reason, its agent and its id, and nothing more of the path', async () => {
     const logged: Readonly<Record<string, unknown>>[] = [];
     const front = gateWith({ log: (event) => logged.push(event) });
-    const ticket = await makeTicket({ aud: 'elsewhere' });
+    const ticket = await makeTicket({ aud: 'elsewhere', jti: JTI });
     const answer = await upgrade('/agents/counter/room-1?x=1', { ticket, front });
     expect(logged).toEqual([
       {
@@ -187,6 +189,7 @@ describe('a refusal', () => {
         path: '/agents/:agent/:instance',
         auth_method: 'ticket',
         ip_address: null,
+        jti: JTI,
         reason: 'ticket_audience_wrong',
         detail: undefined,
         request_id: answer.headers.get('x-request-id'),

@@ -13,6 +13,7 @@ const KNOWN = {
   ...{ principal: SUBJECT, tier: 'free', auth_method: 'ticket', agent: 'witness' },
   ...{ jti: expect.any(String), ip_address: FROM },
 };
+const JTI = '6f1c3f0e-2f2b-4c7e-9d53-0c1f6a1d9b42';
 const SCOPE = 'agent:connect agent:state:read agent:message';
 const make = (instance: string, other: object = {}, how?: object) =>
   makeTicket({ instance, agent: 'witness', scope: SCOPE, ...other }, how);
@@ -44,6 +45,11 @@ const ATTEMPTS: [
         ...{ reason: 'ticket_key_unknown', ip_address: FROM },
       },
     ],
+  ],
+  [
+    'a ticket that is good elsewhere, by its name',
+    async (path, _, front) => ask(path, { front, ticket: await make(newInstance(), { jti: JTI }) }),
+    [{ event: 'auth_failure', reason: 'ticket_instance_wrong', jti: JTI, ip_address: FROM }],
   ],
   [
     'no ticket',
@@ -92,8 +98,8 @@ test.for(ATTEMPTS)('%s', async ([, run, lines]) => {
   expect(logged).toMatchObject(lines);
   expect(logged).toHaveLength(lines.length);
   // A ticket that verified names its instance. What else a path has is a caller's text, and may be a ticket.
-  for (const { jti, ...line } of logged) {
-    if (jti !== undefined) expect(line.instance).toBe(instance);
+  for (const line of logged) {
+    if (line.principal !== undefined) expect(line.instance).toBe(instance);
     else expect(JSON.stringify(line)).not.toContain(instance);
   }
 });

@@ -203,6 +203,8 @@ export interface Denial {
   readonly retryAfter?: number;
   /** For log and audit only. Never sent out. Must hold no credential bytes. */
   readonly detail?: string;
+  /** The `jti` of a ticket that was refused although its signature is good: for log and audit only, as `detail`. */
+  readonly jti?: string;
 }
 
 /** The HTTP face of a refusal: status, code, and a text without request data. */

@@ -69,7 +69,8 @@ export async function verifyTicket(
   if (!signed.ok) return signed;
   const { claims } = signed.value;
   const wrong = CHECKS.find(([, holds]) => !holds(claims, expected));
-  return wrong === undefined ? signed : err(wrong[0], timeFacts(wrong[0], claims, expected.nowSeconds));
+  if (wrong === undefined) return signed;
+  return err(wrong[0], { jti: claims.jti, ...timeFacts(wrong[0], claims, expected.nowSeconds) });
 }
 
 /**
