@@ -1,4 +1,5 @@
 import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
+import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
@@ -48,8 +49,9 @@ export const explain: Handler = async (call) => {
   const { input } = await readPolicyInput(who, at, call.now, call.ports, kid);
   // The request as it came: an agent that belongs to its first user has no default instance.
   const decision = decide(who, request, input);
-  // Explained no further than a mint would.
-  if (!decision.allowed && HIDDEN.includes(decision.reason)) return err(decision.reason);
+  // The own decision is explained no further than a mint would. An operator who may ask for others may know of every agent.
+  const hidden: readonly DenialReason[] = who === call.who ? HIDDEN : ['agent_unknown'];
+  if (!decision.allowed && hidden.includes(decision.reason)) return err(decision.reason);
   return ok({ status: 200, body: view(who, decision, input) });
 };
 

@@ -110,6 +110,31 @@ describe('for somebody else', () => {
     expect(await bodyOf(answer)).toMatchObject({ principal: idOf({ sub: 'bob' }), role: 'viewer' });
   });
 
+  it.each<[string, object, string]>([
+    [
+      'a grant that is missing',
+      { agent: 'hidden', instance: 'main' },
+      'the agent is visible to the principal',
+    ],
+    [
+      'an instance that is not listed',
+      { agent: 'lobby', instance: 'elsewhere' },
+      'the instance is one of the agent',
+    ],
+  ])('%s is the rule that refuses, not a 404', async (_what, request, rule) => {
+    const answer = await explain(ROOT, { ...request, principal: idOf({ sub: 'carl' }) });
+    const body = await bodyOf(answer);
+    expect([answer.status, body.allowed]).toEqual([200, false]);
+    expect(rulesIn(body).at(-1)).toEqual({ rule, holds: false });
+  });
+
+  it.each([{ agent: 'nobody' }, { agent: 'asleep', instance: 'x' }])(
+    'an agent that there is not is a 404: %j',
+    async (request) => {
+      expect((await explain(ROOT, { ...request, principal: idOf({ sub: 'carl' }) })).status).toBe(404);
+    },
+  );
+
   it('the own name needs none', async () => {
     const own = { agent: 'counter', instance: 'main', principal: idOf(ALICE) };
     expect((await explain(ALICE, own)).status).toBe(200);
@@ -159,14 +184,14 @@ describe('for somebody else, by what the broker knows and what the request says'
       role: 'owner',
     });
     const eve = { agent: 'hidden', principal: idOf({ sub: 'eve' }), email: 'Eve@Tenant.test' };
-    const status = async (more: object) => (await explain(ROOT, { ...eve, ...more })).status;
-    expect(await status({ instance: 'mail', issuer: 'https://other.test/' })).toBe(404);
-    expect(await status({ instance: 'mail' })).toBe(404);
+    const isAllowed = async (more: object) => (await explained(ROOT, { ...eve, ...more })).allowed;
+    expect(await isAllowed({ instance: 'mail', issuer: 'https://other.test/' })).toBe(false);
+    expect(await isAllowed({ instance: 'mail' })).toBe(false);
     expect(await explained(ROOT, { ...eve, instance: 'mail', issuer: TENANT })).toMatchObject({
       role: 'admin',
     });
     const crew = { instance: 'crew', groups: ['crew'] };
-    expect(await status({ ...crew, issuer: 'https://other.test/' })).toBe(404);
+    expect(await isAllowed({ ...crew, issuer: 'https://other.test/' })).toBe(false);
     expect(await explained(ROOT, { ...eve, ...crew, issuer: TENANT })).toMatchObject({ role: 'owner' });
   });
 
@@ -185,7 +210,7 @@ describe('for somebody else, by what the broker knows and what the request says'
       role: 'viewer',
       session_expires_at: end,
     });
-    expect((await explain(ROOT, { ...ask, agent: 'lobby' })).status).toBe(404);
+    expect(await explained(ROOT, { ...ask, agent: 'lobby' })).toMatchObject({ allowed: false });
     const unknown = { ...ask, agent: 'counter', principal: `token:${crypto.randomUUID()}` };
     expect((await explain(ROOT, unknown)).status).toBe(404);
   });
