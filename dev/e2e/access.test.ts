@@ -1,7 +1,7 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
-import { askForTicket, asService, decodePayload, mint, post, throughAccess } from './broker.ts';
+import { askForTicket, asOperator, asService, decodePayload, mint, post, throughAccess } from './broker.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
 
 interface CounterState {
@@ -27,6 +27,21 @@ it('a user from Cloudflare Access watches a counter and changes nothing', async 
   });
   await admin.call('increment');
   await eventually(() => expect(viewer.state).toEqual({ count: 1 }));
+});
+
+it('a grant to an address serves whom the issuer knows by it, and nobody else', async () => {
+  const instance = 'granted-by-address';
+  const body = {
+    subject: 'email:gerda@example.com',
+    agent: 'counter',
+    instance,
+    role: 'admin',
+    reason: 'test',
+  };
+  expect((await post(`${inject('stack').broker}/admin/grants`, asOperator(), body)).status).toBe(201);
+  const roleOf = async (email: string) => (await mint({ instance }, await throughAccess({ email }))).role;
+  expect(await roleOf('gerda@example.com')).toBe('admin');
+  expect(await roleOf('vera@example.com')).toBe('viewer');
 });
 
 it('a viewer who writes state gets an error, and no other client sees the state', async () => {

@@ -109,6 +109,8 @@ export const signInSettings = (identityProvider: IdentityProvider) => ({
   AUTH0_CLIENT_SECRET: identityProvider.auth0.clientSecret,
   AUTH0_TENANT_URL: identityProvider.url,
   CLAIM_RULES: JSON.stringify(operatorRules(identityProvider)),
+  // Both verify addresses, so that grants to addresses can be tried.
+  TRUST_EMAIL: [identityProvider.access.issuer, identityProvider.auth0.issuer].join(','),
 });
 
 /** Claim rules that make people operators, for each way of signing in. They match no person of a real issuer. */
