@@ -49,7 +49,7 @@ export async function askArchive<T>(
       try {
         return await Promise.race([part, late]);
       } catch (error) {
-        throw error instanceof ArchiveFault ? error : new ArchiveFault(`failed${codeOf(error)}`, error);
+        throw error instanceof ArchiveFault ? error : new ArchiveFault(`failed${bucketCode(error)}`, error);
       }
     });
   } finally {
@@ -57,15 +57,9 @@ export async function askArchive<T>(
   }
 }
 
-/** A code of the runtime, as Node has it in `code`, or R2 at the end of its message. */
-function codeOf(error: unknown): string {
-  for (let each = error; each instanceof Error; each = each.cause) {
-    if (each.name === 'TimeoutError') return ' with TimeoutError';
-    const code = 'code' in each ? String(each.code) : (/\((\d{5})\)$/.exec(each.message)?.[1] ?? '');
-    if (/^[A-Z_0-9]{2,40}$/.test(code)) return ` with ${code}`;
-  }
-  return '';
-}
+/** R2 has its code at the end of its message. The code of a system is that of the cause, which `describeError` names. */
+const bucketCode = (error: unknown): string =>
+  (error instanceof Error && / \(\d{5}\)$/.exec(error.message)?.[0]) || '';
 
 export const CONTENT_TYPE = 'application/gzip';
 /** RFC 9110 §13.1.2: write only if there is no such file. */

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { describe, expect, it } from 'vitest';
+import { askArchive } from '../../src/audit/archive-store.ts';
 import { s3Archive } from '../../src/audit/s3-archive.ts';
 import { openArchive } from '../../src/runtime/node/open-archive.ts';
 import { contentOf, describeArchiveStore } from '../archive-store-cases.ts';
@@ -57,6 +58,27 @@ describe('a folder', () => {
     const store = await openArchive({ folder });
     await mkdir(join(folder, 'a.gz'));
     await expect(contentOf(store, 'a.gz')).rejects.toThrow();
+  });
+});
+
+describe('a failure of a store', () => {
+  it.each([
+    [
+      'of R2',
+      new Error('put: We encountered an internal error. (10001)'),
+      'ArchiveFault: the archive failed (10001)',
+    ],
+    [
+      'of a system',
+      new Error('to s3.example', { cause: Object.assign(new Error('x'), { code: 'ECONNREFUSED' }) }),
+      'ArchiveFault (ECONNREFUSED): the archive failed',
+    ],
+    ['without a code', new Error('(secret)'), 'ArchiveFault: the archive failed'],
+  ])('%s is described by its code, once, and by no text of it', async (_whose, cause, described) => {
+    const error = await askArchive((answered) => answered(Promise.reject(cause))).catch(
+      (failed: unknown) => failed,
+    );
+    expect(describeError(error).split(' < ')[0]).toBe(described);
   });
 });
 
