@@ -37,10 +37,13 @@ export function createOperators(world: World, notebook: Notebook, { ask, pickOf 
     return taken;
   }
 
-  async function lift(lock: Taken): Promise<void> {
+  /** Whether the broker answered that the lock is lifted: with 202 the copies of the lock last until a later delivery. */
+  async function lift(lock: Taken): Promise<boolean> {
     lock.liftAskedAt = world.time();
     const answer = await ask(operator, 'DELETE', `/admin/locks/${lock.id}`);
-    if (answer !== undefined && answer.status < 300) lock.liftedAt = world.time();
+    if (answer === undefined || answer.status >= 300) return false;
+    if (answer.status !== 202) lock.liftedAt = world.time();
+    return true;
   }
 
   const nameOf = (target: LockedTarget): string =>
@@ -75,8 +78,7 @@ export function createOperators(world: World, notebook: Notebook, { ask, pickOf 
       const lock = await take(nameOf(target), 'lock', () => ask(operator, 'POST', '/admin/locks', body));
       if (lock === undefined || action.liftAfterMs === undefined) return false;
       await new Promise((resolve) => setTimeout(resolve, action.liftAfterMs));
-      await lift(lock);
-      return lock.liftedAt !== undefined;
+      return lift(lock);
     },
 
     async unlock(pick: number): Promise<void> {
