@@ -199,6 +199,17 @@ describe('an object that was destroyed', () => {
     await enter(instance, { ...times, rev: NEXT_REV });
   });
 
+  test('takes no ticket from before its destruction by its own agent, to the second and whatever its number', async () => {
+    const instance = newInstance();
+    await runInDurableObject(counter(instance), (_, { storage }) =>
+      objectRevocationStore(storage.sql).noteDestroyed(NOW * 1000),
+    );
+    const ticket = await makeTicket({ instance, rev: NEXT_REV });
+    const refused = await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
+    expect(refused).toMatchObject({ code: 3000, reason: 'ticket_used', frames: [] });
+    await enter(instance, { rev: NEXT_REV, iat: NOW + 1, nbf: NOW + 1, exp: NOW + 61 });
+  });
+
   test('has kept the revocations that name it, whether the broker or the agent destroyed it', async () => {
     const [first, second] = [newInstance(), newInstance()];
     for (const instance of [first, second]) {

@@ -196,6 +196,21 @@ test.for(['', '/stream/silent'])(
   },
 );
 
+test.for([
+  ['is passed on after a second, by what was read before it', 1_000, 200, 1],
+  ['is passed on after more only where its ticket is still good', 1_001, 403, 2],
+] as const)('an answer %s', async ([, ms, status, count]) => {
+  let checks = 0;
+  gate = gateWith({
+    clock: () => Date.now() + (checks === 0 ? 0 : ms),
+    async checkRevoked() {
+      checks += 1;
+      return checks === 1 ? ok({ feed: 'fresh', noteInside: async () => ok(undefined) }) : err('locked');
+    },
+  });
+  expect([(await post()).status, checks]).toEqual([status, count]);
+});
+
 test('a recorder answers what arrived after a number, as the commands of the broker have it', async () => {
   const revocation = lock(`instance:witness/${instance}`);
   await recordRevocation(revocation);

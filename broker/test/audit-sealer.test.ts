@@ -1,7 +1,10 @@
 import { env } from 'cloudflare:workers';
+import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Anchor, allAnchors, anchorKey, bucketAnchor } from '../src/audit/anchor.ts';
+import { type CheckpointClaims, signCheckpoint } from '../src/audit/checkpoint.ts';
 import { verifyExport } from '../src/audit/proof/verify.ts';
+import { compareSeal } from '../src/audit/seal.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
 import { runScheduled } from '../src/runtime/scheduled.ts';
 import { auditKeys, beginEmpty, exportText, isCheckpoint, MINUTE, START, writeEvents } from './audit-log.ts';
@@ -37,6 +40,58 @@ describe('the sealer', () => {
     const { ports } = startBroker();
     await runScheduled({ ...ports, anchor: async ({ jws }) => void shown.push(jws) });
     expect(shown).toEqual([(await ports.record.checkpoints.newest())?.jws]);
+  });
+});
+
+it('a sealer that another one overtook notes no seal: the other checkpoint covers more', async () => {
+  const { ports } = startBroker();
+  await writeEvents(1);
+  const { checkpoints } = ports.record;
+  const auditSeal = { ...ports.control.auditSeal, note: () => Promise.reject(new Error('killed')) };
+  const other = { ...ports, control: { ...ports.control, auditSeal } };
+  const insert: typeof checkpoints.insert = async (row) => {
+    await writeEvents(1);
+    await expect(sealAudit(other, START)).rejects.toThrow('killed');
+    return checkpoints.insert(row);
+  };
+  const overtaken = { ...ports, record: { ...ports.record, checkpoints: { ...checkpoints, insert } } };
+  expect(await sealAudit(overtaken, START)).toBeUndefined();
+  expect(await compareSeal(ports, START)).toMatchObject({
+    noted: undefined,
+    newest: { n: 1, count: 2 },
+    fault: undefined,
+  });
+});
+
+describe('a checkpoint after the noted seal', () => {
+  const STRANGE = 'B'.repeat(43);
+  it.each<
+    [string, claims: Partial<CheckpointClaims>, row: Partial<CheckpointRow>, fault: string | undefined]
+  >([
+    ['that this broker signed follows', {}, {}, undefined],
+    ['of another issuer does not', { iss: 'https://other.test' }, {}, 'does_not_follow'],
+    ['of another head does not', { previous: STRANGE }, {}, 'does_not_follow'],
+    // A checkpoint of a quiet minute leaves the head as it was, so that only the number shows that one is missing.
+    ['behind one that is gone does not', { n: 3 }, {}, 'does_not_follow'],
+    ['in a row of another number does not', {}, { n: 3 }, 'does_not_follow'],
+    ['in a row of other events does not', {}, { through: 7 }, 'does_not_follow'],
+    ['in a row of more events does not', {}, { count: 1 }, 'does_not_follow'],
+    ['in a row of another hash does not', {}, { hash: STRANGE }, 'does_not_follow'],
+  ])('%s', async (_what, otherClaims, otherRow, fault) => {
+    const { ports } = startBroker();
+    const noted = await sealAudit(ports, START);
+    const signer = await ports.auditKeyring.signer(START);
+    if (noted === undefined || !signer.ok) throw new Error('nothing was sealed');
+    const { material } = signer.value;
+    const facts = { n: 2, through: noted.through, count: 0, hash: noted.hash };
+    const { iss, iat, previous, ...covered } = {
+      ...{ iss: ports.config.issuer, iat: START / 1000, ...facts, previous: noted.hash },
+      ...otherClaims,
+    };
+    const jws = await signCheckpoint({ iss, iat, ...covered, previous }, material);
+    const row = { ...covered, at: START + MINUTE, kid: material.kid, jws, ...otherRow };
+    await ports.record.checkpoints.insert(row);
+    expect((await compareSeal(ports, START + MINUTE)).fault).toBe(fault);
   });
 });
 

@@ -133,7 +133,8 @@ describe('revoking a key', () => {
     const { front } = startBroker();
     const kid = await only(front);
     await revoke(front, kid);
-    expectRefusal(await revoke(front, kid), '409 CONFLICT');
+    const { message } = expectRefusal(await revoke(front, kid), '409 CONFLICT');
+    expect(message).toContain('the key was revoked at');
   });
 });
 

@@ -1,7 +1,8 @@
 import { env } from 'cloudflare:workers';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
-import { KEY_SET } from '@agent-ticket/shared/limits.ts';
+import { KEY_SET, SESSION_SECONDS } from '@agent-ticket/shared/limits.ts';
+import { KeyId } from '@agent-ticket/shared/names.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { revoke, rotate } from '../src/keys/changes.ts';
 import { createKeyring, type Keyring } from '../src/keys/keyring.ts';
@@ -9,7 +10,7 @@ import { maintainKeys } from '../src/keys/maintenance.ts';
 import { DEFAULT_SCHEDULE, SIGNER_CACHE_MS } from '../src/keys/schedule.ts';
 import { NOW } from './clock.ts';
 import { forgetKeys } from './databases.ts';
-import { keyRows } from './keys.ts';
+import { insertKeyRow, keyRows } from './keys.ts';
 import { startVerifier, type Verifier } from './verifiers.ts';
 
 /** Whole lives of keys on a stepped clock. A connection is decided by whether its key is found; the rest is other tests'. */
@@ -28,9 +29,9 @@ const write = (kid: string, change: Parameters<Parameters<typeof rotate>[2]>[1])
 const turn = (keys: Keyring, now: number, activate: 'scheduled' | 'now' = 'scheduled') =>
   rotate(keys, { now, activate }, ({ row }, change) => write(row.kid, change));
 
-const keyring = (everyMs = DEFAULT_SCHEDULE.everyMs): Keyring =>
+const keyring = (everyMs = DEFAULT_SCHEDULE.everyMs, from = control): Keyring =>
   createKeyring({
-    control,
+    control: from,
     record: openRecord(env.RECORD),
     log: () => {},
     purpose: 'ticket',
@@ -183,6 +184,15 @@ describe('a revoked key', () => {
     expect(await signing(keys, START + 2 * DEFAULT_SCHEDULE.leadMs)).toBe(first);
   });
 
+  it('is followed by no pending key that does not open', async () => {
+    const keys = keyring();
+    const first = await signing(keys, START);
+    await insertKeyRow({ kid: 'f'.repeat(43), sealed: '', activates_at: START + 3_600 * SECOND });
+    await take(keys, first, START + SECOND);
+    const next = await signing(keys, START + SECOND);
+    expect((await keyRows()).find(({ kid }) => kid === next)).toMatchObject({ generation: 100 });
+  });
+
   it('leaves one key, when two revoke it and one rotates at the same time', async () => {
     const keys = keyring();
     const first = await signing(keys, START);
@@ -206,4 +216,29 @@ describe('a revoked key', () => {
       .run();
     expect((await keys.published(START)).map(({ row }) => row.kid)).not.toContain(first);
   });
+});
+
+it('keys are published from what was last read while the database is away, as long as a verifier would hold them', async () => {
+  let isAway = false;
+  const list: typeof control.keys.list = (purpose) =>
+    isAway ? Promise.reject(new Error('Network connection lost')) : control.keys.list(purpose);
+  const keys = keyring(DEFAULT_SCHEDULE.everyMs, { ...control, keys: { ...control.keys, list } });
+  const kidsAt = async (now: number) => (await keys.published(now)).map(({ row }) => row.kid);
+  const first = await kidsAt(START);
+  isAway = true;
+  expect(await kidsAt(START + KEY_SET.staleMs)).toEqual(first);
+  await expect(kidsAt(START + KEY_SET.staleMs + 1)).rejects.toThrow('Network connection lost');
+});
+
+it('the public half of a retired ticket key is found until the last session of it is over, and of a revoked one never', async () => {
+  const keys = keyring();
+  const first = await signing(keys, START);
+  await turn(keys, START, 'now');
+  const removedAt = START + DEFAULT_SCHEDULE.lagMs;
+  const end = removedAt + SESSION_SECONDS * SECOND;
+  const isFound = async (now: number) => (await keyring().findPublic(KeyId.parse(first), now)).ok;
+  expect([await isFound(removedAt), await isFound(end - 1), await isFound(end)]).toEqual([true, true, false]);
+  // The private half is still there, as where somebody has written into a restored row.
+  await env.CONTROL.prepare('UPDATE signing_keys SET revoked_at = ? WHERE kid = ?').bind(START, first).run();
+  expect(await isFound(removedAt)).toBe(false);
 });

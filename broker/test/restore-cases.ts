@@ -224,6 +224,7 @@ export function describeRestores(open: () => Promise<RestoreSetup>): void {
       expect((await stateOf(at)).noted).toBe(5);
       expect(await accept({ noted, found })).toBe(200);
       expect(await accept({ noted, found })).toBe(409);
+      expect(await accept({ noted: found, found })).toBe(409);
       expect(await sealAudit(at.ports, at.startsAt + 7 * MINUTE)).toMatchObject({ n: 3 });
       expect(await stateOf(at)).toEqual({ noted: 3, newest: 3, fault: undefined });
       const [event] = await at.sql(

@@ -32,6 +32,8 @@ import {
 } from '../capacity/tables.ts';
 import { CLAUSE_TABLES } from '../clauses/render.ts';
 import { licencesOf, readLockfile } from '../pack/licences.ts';
+import { Mutation } from '../mutants/mutant.ts';
+import { MUTANTS } from '../mutants/rows.ts';
 import { Proof, proofTable } from '../proof/proof.ts';
 import { SUITES } from '../proof/suites.ts';
 import { ROOT } from '../quiet-environment.ts';
@@ -210,6 +212,26 @@ function proof(): string {
   return `${run}\n\n${proofTable(last)}`;
 }
 
+/** The stored result of the mutants, and those whose row says why no test fails. */
+function mutants(): string {
+  const last = Mutation.parse(JSON.parse(readFileSync(`${ROOT}dev/mutants/last.json`, 'utf8')));
+  const { killed, named, survived } = last;
+  const run = `${killed + named + survived} mutants, run on ${last.at.slice(0, 10)} at commit ${last.commit}: ${killed} killed, ${named} survived with a reason, ${survived} without.`;
+  const rows = MUTANTS.flatMap(({ file, original, replacement, survives }) =>
+    survives === undefined
+      ? []
+      : [
+          [
+            code(file),
+            code(original.trim().replaceAll(/\s+/g, ' ')),
+            code(replacement.trim().replaceAll(/\s+/g, ' ')),
+            survives,
+          ],
+        ],
+  );
+  return `${run}\n\n${table(['file', 'original', 'mutant', 'why it survives'], rows)}`;
+}
+
 /** Generators of the content between `<!-- generated: NAME -->` and `<!-- end generated -->`. */
 export const GENERATORS: Readonly<Record<string, () => string>> = {
   errors,
@@ -245,5 +267,6 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'conformance-checks': conformanceChecks,
   ...CLAUSE_TABLES,
   licences,
+  mutants,
   proof,
 };

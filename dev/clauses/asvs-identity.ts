@@ -22,7 +22,7 @@ export const ASVS_IDENTITY: readonly Clause[] = [
     'each way has a page; a request with two credentials is refused',
     ['broker/test/credentials.test.ts', '%s are refused, even when they are one and the same'],
   ),
-  none('6.2.*, 6.4.*', 'passwords', 'there are none: Access or Auth0 authenticates people'),
+  none('6.1.2, 6.2.*, 6.4.*', 'passwords', 'there are none: Access or Auth0 authenticates people'),
   yes('6.3.2', 'no default accounts', 'a new deployment has no operator until one is made', [
     'dev/e2e/cli-node.test.ts',
     'makes the first operator, whose token works at once',
@@ -177,7 +177,7 @@ export const ASVS_IDENTITY: readonly Clause[] = [
     'by the claim rules of its issuer',
     ['broker/test/node/foreign/issuers.test.ts', 'a token of %s by the key of %s for the audience of %s: %i'],
   ),
-  deviates('10.3.4', 'strength of the sign-in', 'only by a claim rule', [
+  deviates('6.8.4, 10.3.4', 'strength of the sign-in', 'only by a claim rule', [
     'broker/src/credentials/claim-rules.test.ts',
     '%s has the free tier and nothing else',
   ]),

@@ -40,7 +40,7 @@ export const GATE_MUTANTS: readonly Mutant[] = [
     ['scope: upgrade ? CONNECT : isWrite(request.method) ? MESSAGE : STATE_READ,', 'scope: CONNECT,'],
     ["transport: upgrade ? 'websocket' : undefined,", 'transport: undefined,'],
   ]),
-  ...of('agent-worker/src/gate.ts', inWorkerd('callback-attacks', 'callbacks'), [
+  ...of('agent-worker/src/gate.ts', inWorkerd('callback-limits'), [
     ['  if (revoked !== undefined) return err(revoked.code);\n', ''],
   ]),
   ...of('agent-worker/src/gate.ts', inWorkerd('fresh-revocations', 'lost-rights', 'revocations'), [
@@ -71,7 +71,7 @@ export const GATE_MUTANTS: readonly Mutant[] = [
     ['      if (sessionOf(jti) !== undefined) return false;\n', ''],
     ['UNION ALL SELECT session_id FROM ticket_burns WHERE jti = ?1 LIMIT 1', 'LIMIT 1'],
   ]),
-  ...of('drizzle/object/revocations.ts', inWorkerd('revocations', 'endings'), [
+  ...of('drizzle/object/revocations.ts', inWorkerd('revocations', 'endings', 'control'), [
     [
       'until = excluded.until, code = excluded.code WHERE excluded.rev > rev`',
       'until = excluded.until, code = excluded.code`',
@@ -80,7 +80,7 @@ export const GATE_MUTANTS: readonly Mutant[] = [
     ["(kind = 'issued' AND rev >= ?)", "(kind = 'issued' AND rev >= ? + 60000)"],
     ["UNION ALL SELECT 1 FROM ticket_revocations WHERE id = 'destroyed'", ''],
   ]),
-  ...of('agent-worker/src/ticketed/commands.ts', inWorkerd('revocations', 'endings'), [
+  ...of('agent-worker/src/ticketed/commands.ts', inWorkerd('revocations', 'endings', 'control'), [
     ['return !isDecidedLater && isHit(', 'return isHit('],
     ['  if (destruction.isDoneFor(revocation)) return { closed: 0 };\n', ''],
     ['if (!isOpened) revocations.apply(revocation);', ''],

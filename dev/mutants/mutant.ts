@@ -1,3 +1,5 @@
+import * as z from 'zod';
+
 /** Changes that each remove or weaken one condition of security, and the tests of which at least one must fail. */
 
 export interface Mutant {
@@ -8,13 +10,27 @@ export interface Mutant {
   readonly replacement: string;
   /** Test files, from the root. */
   readonly tests: readonly string[];
+  /** Why no test can fail: the code behaves the same with the change. Left out: a test must fail. */
+  readonly survives?: string | undefined;
 }
+
+/** The result of the last run of all mutants. */
+export const Mutation = z.object({
+  at: z.iso.datetime(),
+  commit: z.string(),
+  killed: z.int(),
+  /** Survived, as their rows say. */
+  named: z.int(),
+  survived: z.int(),
+});
+export type Mutation = z.infer<typeof Mutation>;
 
 export const of = (
   file: string,
   tests: readonly string[],
-  changes: readonly (readonly [original: string, replacement: string])[],
-): readonly Mutant[] => changes.map(([original, replacement]) => ({ file, original, replacement, tests }));
+  changes: readonly (readonly [original: string, replacement: string, survives?: string])[],
+): readonly Mutant[] =>
+  changes.map(([original, replacement, survives]) => ({ file, original, replacement, tests, survives }));
 
 export const TICKET_TESTS = ['', '-claims', '-header', '-signature', '-spelling'].map(
   (part) => `shared/src/verify-ticket${part}.test.ts`,

@@ -1,6 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: originals and replacements are code.
 import { ARCHIVE_TESTS, inNode, KEY_TESTS, type Mutant, of, QUERY_TESTS, RESTORE_TESTS } from './mutant.ts';
 
+const SEALER_TESTS = ['broker/test/audit-sealer.test.ts'];
+
 /** Conditions of keys, the audit log, the outbox and both databases. */
 export const RECORD_MUTANTS: readonly Mutant[] = [
   ...of('broker/src/keys/keyring.ts', RESTORE_TESTS, [
@@ -20,7 +22,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
   ]),
   ...of(
     'broker/src/keys/keyring.ts',
-    [inNode('token/ticket-status')],
+    ['broker/test/key-life.test.ts'],
     [
       ['each.kid === kid && each.revokedAt === null && ', 'each.kid === kid && '],
       ['now >= row.removedAt + SESSION_SECONDS * 1000', 'false'],
@@ -47,6 +49,8 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       'newest.n < noted.n)\n    return state(newest);',
     ],
     ["if (own?.hash !== noted.hash) return state(undefined, 'rewritten');", ''],
+  ]),
+  ...of('broker/src/audit/seal.ts', SEALER_TESTS, [
     ['claims.previous === before.hash &&', ''],
     ['claims?.iss === config.issuer &&', 'claims !== undefined &&'],
     ['claims.n === before.n + 1 &&', ''],
@@ -55,8 +59,10 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
   ...of('broker/src/audit/sealer.ts', RESTORE_TESTS, [
     ["if (before === 'differs') return undefined;", "if (before === 'differs') throw new Error('differs');"],
     ['  await ports.control.auditSeal.note(row);\n', ''],
-    ['if (!(await checkpoints.insert(row))) return undefined;', 'await checkpoints.insert(row);'],
     ['if (reached !== undefined && reached.n !== noted?.n) await ports', 'if (false) await ports'],
+  ]),
+  ...of('broker/src/audit/sealer.ts', SEALER_TESTS, [
+    ['if (!(await checkpoints.insert(row))) return undefined;', 'await checkpoints.insert(row);'],
   ]),
   ...of('broker/src/audit/archive.ts', ARCHIVE_TESTS, [
     ['  if ((await compareSeal(ports, now)).fault !== undefined) return false;\n', ''],
@@ -115,9 +121,13 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
   ...of('drizzle/record/revocations.ts', QUERY_TESTS, [
     ['setWhere: sql`excluded.rev > ${revocationCopies.rev}`,', ''],
   ]),
+  ...of(
+    'drizzle/control/change.ts',
+    [inNode('token/ticket-status')],
+    [["or(eq(revocations.kind, 'any'), gt(revocations.rev, rev)),", "eq(revocations.kind, 'any'),"]],
+  ),
   ...of('drizzle/control/change.ts', QUERY_TESTS, [
     ['const condition = statement === undefined ? sql`1` : sql`changes() > 0`;', 'const condition = sql`1`;'],
-    ["or(eq(revocations.kind, 'any'), gt(revocations.rev, rev)),", "eq(revocations.kind, 'any'),"],
     ['and(eq(outbox.id, id), eq(outbox.attempts, attempts))', 'eq(outbox.id, id)'],
     ['coalesce(max(rev), 0) + 1 FROM revocations)`;', 'coalesce(max(rev), 0) FROM revocations)`;'],
     ['sql`rev < (SELECT max(rev) FROM revocations)`', 'sql`1`'],

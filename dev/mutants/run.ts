@@ -6,12 +6,13 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { quietEnvironment, ROOT } from '../quiet-environment.ts';
-import type { Mutant } from './mutant.ts';
+import type { Mutant, Mutation } from './mutant.ts';
 import { MUTANTS } from './rows.ts';
 
 /*
  * npm run test:mutants [-- --only <text> …]: applies each mutant to a copy of the tree, runs its tests, and undoes it. The
- * tests must fail with the mutant, and pass without it. `--only` takes those whose file or original has one of the texts.
+ * tests must fail with the mutant, and pass without it; with one whose row says why it survives they must pass. `--only` takes
+ * those whose file or original has one of the texts. A run of all writes its result to `last.json`.
  */
 
 const { only } = parseArgs({ options: { only: { type: 'string', multiple: true, default: [''] } } }).values;
@@ -63,11 +64,11 @@ const nameOf = ({ file, original, replacement }: Mutant): string =>
   `${file}: ${JSON.stringify(original)} -> ${JSON.stringify(replacement)}`;
 
 const sound = new Map<string, boolean>();
-const survivors: string[] = [];
-let killed = 0;
+/** The last two are faults of the tests, or of a row. */
+const counts = { killed: 0, named: 0, survived: 0, 'killed although named': 0 };
 try {
   for (const mutant of chosen) {
-    const { file, original, replacement, tests } = mutant;
+    const { file, original, replacement, tests, survives } = mutant;
     const suite = tests.join(' ');
     if (!sound.has(suite)) sound.set(suite, await pass(tests));
     if (sound.get(suite) === false) throw new Error(`without a mutant these tests fail: ${suite}`);
@@ -76,14 +77,25 @@ try {
       join(copy, file),
       source.replace(original, () => replacement),
     );
-    const survives = await pass(tests);
+    const isKilled = !(await pass(tests));
     await writeFile(join(copy, file), source);
-    if (survives) survivors.push(nameOf(mutant));
-    else killed += 1;
-    process.stdout.write(`${survives ? 'SURVIVED' : 'killed  '} ${nameOf(mutant)}\n`);
+    const named = isKilled ? 'killed although named' : 'named';
+    const end = survives !== undefined ? named : isKilled ? 'killed' : 'survived';
+    counts[end] += 1;
+    process.stdout.write(`${end}: ${nameOf(mutant)}${survives === undefined ? '' : ` (${survives})`}\n`);
   }
 } finally {
   await rm(copy, { recursive: true });
 }
-process.stdout.write(`${chosen.length} mutants: ${killed} killed, ${survivors.length} survived\n`);
-process.exitCode = survivors.length === 0 ? 0 : 1;
+if (chosen.length === MUTANTS.length) {
+  const { output: commit } = await run('git', ['rev-parse', '--short=12', 'HEAD'], ROOT);
+  const { killed, named, survived, 'killed although named': misnamed } = counts;
+  const result: Mutation = {
+    ...{ at: new Date().toISOString(), commit: commit.trim() },
+    ...{ killed: killed + misnamed, named, survived },
+  };
+  await writeFile(`${ROOT}dev/mutants/last.json`, `${JSON.stringify(result, null, 2)}\n`);
+}
+const words = Object.entries(counts).map(([end, count]) => `${count} ${end}`);
+process.stdout.write(`${chosen.length} mutants: ${words.join(', ')}\n`);
+process.exitCode = counts.survived + counts['killed although named'] === 0 ? 0 : 1;

@@ -118,7 +118,11 @@ describe('a refresh', () => {
     await setup.resolve(keys.find(one.kid));
     await setup.advance(61 * SECOND);
     // The first answer takes 40 s in spite of its timeout; the next, 31 s after it, is quick and newer.
-    setup.reply = late(40 * SECOND, set(one.jwk));
+    const slow = late(40 * SECOND, set(one.jwk));
+    setup.reply = (signal, within) => {
+      within.forget(signal);
+      return slow(signal, within);
+    };
     const forgotten = keys.find(one.kid);
     await setup.advance(31 * SECOND);
     setup.reply = set(two.jwk);

@@ -16,7 +16,8 @@ import {
 
 const PLAIN = [CONNECT, STATE_READ, STATE_WRITE, MESSAGE] as const;
 const CALLS = ['agent:rpc:a', 'agent:rpc:b', 'agent:rpc:$x_1'].map((text) => Scope.parse(text));
-const ALL: readonly Scope[] = [...PLAIN, RPC_ANY, ...CALLS];
+const TOOL_ANY = Scope.parse('agent:tool:*');
+const ALL: readonly Scope[] = [...PLAIN, RPC_ANY, ...CALLS, TOOL_ANY];
 
 describe('a scope', () => {
   it.each([
@@ -119,7 +120,7 @@ describe('the scope of a call', () => {
 });
 
 describe('covering', () => {
-  it('is equality, but for the one wildcard', () => {
+  it('is equality, but for the wildcard of calls', () => {
     for (const held of ALL)
       for (const needed of ALL) {
         const wildcard = held === RPC_ANY && needed.startsWith('agent:rpc:');
@@ -128,7 +129,7 @@ describe('covering', () => {
   });
 
   it('of tools is the same', () => {
-    const [look, any] = [toolScope('look'), Scope.parse('agent:tool:*')];
+    const [look, any] = [toolScope('look'), TOOL_ANY];
     if (look === undefined) throw new Error('the tool has a scope');
     expect([covers([any], look), covers([look], look), covers([look], any), covers([RPC_ANY], look)]).toEqual(
       [true, true, false, false],

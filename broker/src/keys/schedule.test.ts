@@ -3,6 +3,7 @@ import {
   DEFAULT_SCHEDULE,
   isPublished,
   JWKS_MAX_AGE_SECONDS,
+  maxAgeOf,
   SIGNER_CACHE_MS,
   scheduleFaults,
   stateOf,
@@ -90,3 +91,19 @@ describe('the state of a key', () => {
     ]);
   });
 });
+
+it.each<[of: string, left: (number | null)[], seconds: number]>([
+  ['no key', [], 60],
+  ['a key without an end', [null], 60],
+  ['a key that leaves in an hour', [null, 3_600_000], 60],
+  ['a key that leaves in 20 s', [null, 20_000], 20],
+  ['a key that leaves in less than 20 s', [19_999, null], 19],
+  ['keys that leave one after the other', [50_000, 10_000, 90_000], 10],
+  ['a key that has left', [null, -1], 0],
+])(
+  'a set of %s may be held until one of its keys leaves it, and no longer than a minute',
+  (_of, left, seconds) => {
+    const rows = left.map((ms) => ({ removedAt: ms === null ? null : T + ms }));
+    expect(maxAgeOf(rows, T)).toBe(seconds);
+  },
+);

@@ -55,6 +55,11 @@ describe('the rollout of an agent', () => {
 
   it.each<[string, Case, string]>([
     ['callers without a credential', { who: anonymous, entry: rollout() }, 'credential_missing'],
+    [
+      'callers without a credential below the tier of a public agent',
+      { who: anonymous, entry: { ...rollout(), access: 'public', requiredTier: 'pro' } },
+      'tier_insufficient',
+    ],
     ['locked ones', { entry: rollout(), input: { revocations: [LOCK] } }, 'agent_invisible'],
     [
       'locked ones with a grant',

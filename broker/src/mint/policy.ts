@@ -186,7 +186,7 @@ function judge(
   const grants = given.grants.filter((grant) => lasts(grant, given.now) && !mayLapse(grant, given.now));
   const input = { ...given, grants };
   const entry = findAgent(input.registry, request.agent);
-  const granted = entry === undefined ? undefined : (rollout?.role ?? roleOf(who, entry, grants));
+  const granted = entry === undefined ? undefined : (rollout?.role ?? roleOf(entry, grants));
   const claim =
     entry === undefined || granted !== undefined ? undefined : claimOf(who, entry, request, input);
   const role = granted ?? (claim === undefined || isOverClaimLimit(input) ? undefined : 'owner');
@@ -254,14 +254,13 @@ const holdsPermissions = ({ who, entry }: Case): boolean =>
   who.principal.kind === 'user' ||
   (entry?.requiredScopes ?? []).every((p) => who.principal.permissions.includes(p));
 
-/** Whether the access mode alone makes the principal a viewer. */
-const isOpenTo = (who: Authenticated, entry: AgentEntry): boolean =>
-  entry.access === 'public' || (entry.access === 'viewer' && who.method !== 'anonymous');
+/** Whether the access mode alone makes every principal a viewer. Anonymous callers get no further than the first rule. */
+const isOpen = ({ access }: AgentEntry): boolean => access === 'public' || access === 'viewer';
 
 /** The highest role that access mode or grants give. */
-function roleOf(who: Authenticated, entry: AgentEntry, grants: readonly GrantRow[]): Role | undefined {
+function roleOf(entry: AgentEntry, grants: readonly GrantRow[]): Role | undefined {
   const granted = grants.map((grant) => Role.parse(grant.role));
-  const held: readonly Role[] = isOpenTo(who, entry) ? [...granted, 'viewer'] : granted;
+  const held: readonly Role[] = isOpen(entry) ? [...granted, 'viewer'] : granted;
   return ROLES.findLast((role) => held.includes(role));
 }
 
@@ -280,7 +279,7 @@ function restOn(
     return { grant: rolloutGrant(entry.slug), sessionExpiry: end };
   }
   // A caller that is a viewer by the access mode does not need the grant: its session does not end with the grant.
-  const open = granted === undefined || (granted === 'viewer' && isOpenTo(who, entry));
+  const open = granted === undefined || (granted === 'viewer' && isOpen(entry));
   if (open) return { grant: undefined, sessionExpiry: most };
   // Any grant of the role is sufficient, so the grant that ends last decides.
   const [grant] = grants

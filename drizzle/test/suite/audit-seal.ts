@@ -32,6 +32,8 @@ export function describeAuditSeal(open: OpenDatabases): void {
           dueAt: NOW,
         });
       expect(await replace(seal(3))).toBeUndefined();
+      // A quiet minute leaves the hash as it was.
+      expect(await replace(seal(3, 'hash-4'))).toBeUndefined();
       expect(await replace(seal(4, 'other'))).toBeUndefined();
       expect(await read()).toEqual(seal(4));
       expect(await replace(seal(4))).toBeDefined();

@@ -92,6 +92,19 @@ it.each<[Platform, 'jwt' | 'access_token' | 'id_token', number]>([
   expect(answer.status).toBe(status);
 });
 
+it.each<[what: string, Platform, iat: number, status: number]>([
+  ['of the future', 'access', NOW + 60, 401],
+  ['of the future', 'auth0', NOW + 60, 401],
+  ['of the future by a difference of clocks', 'access', NOW + 30, 200],
+  ['of the future by a difference of clocks', 'auth0', NOW + 30, 200],
+  ['a day old', 'auth0', NOW - 86_400, 200],
+  ['more than a day old', 'auth0', NOW - 86_400 - 31, 401],
+])('a token %s, of %s, issued at %i: %i', async (_what, platform, iat, status) => {
+  const claims = { ...CLAIMS[platform], ...TIMES, iss: ISS[platform].one, aud: GOES.one };
+  const token = await issuers[platform].one.sign({ ...claims, iat });
+  expect((await me(platform, token)).status).toBe(status);
+});
+
 /** Three segments in canonical spelling, and no header that says anything. */
 const part = (text: string): string => Buffer.from(text).toString('base64url');
 const HEADERS = [

@@ -6,7 +6,7 @@ import { NOW, startNodeBroker } from '../start-broker.ts';
 
 it('a rotation that another one of the same process overtakes at any read makes no second key', async () => {
   const now = NOW * 1000;
-  for (const read of ['rows', 'current', 'newestSigner'] as const) {
+  for (const read of ['rows', 'current', 'newestSigner', 'after current'] as const) {
     const { ports } = await startNodeBroker();
     const { keyring, control } = ports;
     const turn = (by: Keyring) =>
@@ -34,7 +34,11 @@ it('a rotation that another one of the same process overtakes at any read makes 
     const overtaken: Keyring = {
       ...keyring,
       rows: async (at) => keyring.rows(read === 'rows' ? await before(at) : at),
-      current: async (at) => keyring.current(read === 'current' ? await before(at) : at),
+      async current(at) {
+        const found = await keyring.current(read === 'current' ? await before(at) : at);
+        if (read === 'after current') await before(at);
+        return found;
+      },
       newestSigner: async (at) => keyring.newestSigner(read === 'newestSigner' ? await before(at) : at),
     };
     expect(await turn(overtaken)).toMatchObject({ ok: false, denial: { reason: 'rotation_pending' } });

@@ -159,6 +159,19 @@ describe('token exchange', () => {
     ],
     ['names actors that cannot be read', async () => exchangeOf(await at.token({ act: 'bot' }))],
     [
+      'names an actor of another issuer',
+      async () => exchangeOf(await at.token({ act: { sub: 'bot@clients', iss: 'https://other.test/' } })),
+    ],
+    [
+      'names an actor of another issuer behind one of its own',
+      async () =>
+        exchangeOf(
+          await at.token({
+            act: { sub: 'bot@clients', iss: TENANT, act: { sub: 'x', iss: 'https://other.test/' } },
+          }),
+        ),
+    ],
+    [
       'comes with an actor without a type',
       async () => exchangeOf(await at.token(), { actor_token: await at.token() }),
     ],
@@ -206,7 +219,7 @@ describe('delegation', () => {
   });
 
   it('keeps the actors of a delegated token that comes without a new one, here and as a bearer token', async () => {
-    const delegated = await at.token({ act: { sub: 'bot@clients' } });
+    const delegated = await at.token({ act: { sub: 'bot@clients', iss: TENANT } });
     expect(await claimsOf(exchangeOf(delegated))).toMatchObject({ act: { sub: BOT } });
     const headers = { authorization: `Bearer ${delegated}`, 'content-type': 'application/json' };
     const body = JSON.stringify({ agent: 'counter' });
