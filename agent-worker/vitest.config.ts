@@ -15,6 +15,7 @@ export default defineConfig({
           name: 'agent-worker pure',
           environment: 'node',
           include: ['{src,demo}/**/*.test.ts'],
+          setupFiles: ['../shared/test/without-eval.ts'],
         },
       },
       {
@@ -66,8 +67,7 @@ export default defineConfig({
           name: 'agent-worker',
           include: ['test/**/*.test.ts'],
           setupFiles: ['./test/setup.ts'],
-          // Starting a runtime costs seconds, a file in a started one does not. Tests keep apart by instance names.
-          isolate: false,
+          // Tests in the one runtime keep apart by instance names.
           ...PATIENT,
         },
       },

@@ -17,7 +17,9 @@ export default defineConfig({
           environment: 'node',
           include: ['test/node/**/*.test.ts'],
           exclude: ['**/*.long.test.ts'],
+          setupFiles: ['./test/node/setup.ts'],
           ...PATIENT,
+          isolate: true,
         },
       },
       // Of `npm run test:long`.
@@ -26,7 +28,9 @@ export default defineConfig({
           name: 'broker-long',
           environment: 'node',
           include: ['test/node/**/*.long.test.ts'],
+          setupFiles: ['./test/node/setup.ts'],
           ...PATIENT,
+          isolate: true,
         },
       },
       {
@@ -61,9 +65,8 @@ export default defineConfig({
           name: 'broker',
           include: ['test/**/*.test.ts'],
           exclude: ['test/node/**'],
+          // The setup empties databases and objects of the one runtime.
           setupFiles: ['./test/setup.ts'],
-          // Starting a runtime costs seconds, a file in a started one does not. The setup empties databases and objects.
-          isolate: false,
           ...PATIENT,
         },
       },

@@ -7,7 +7,6 @@ const stack = {
   globalSetup: ['e2e/stack.setup.ts'],
   // One after the other in one process: the files share a stack, and two cores.
   fileParallelism: false,
-  isolate: false,
   // Of the tests that say so: they wait for servers that say no more.
   maxConcurrency: 24,
   // Not at once with projects that may have more workers.
@@ -42,6 +41,7 @@ export default defineConfig({
           // It imports JSON without the attribute that Node needs.
           server: { deps: { inline: ['@actions/workflow-parser', '@actions/expressions'] } },
           ...PATIENT,
+          isolate: true,
         },
       },
       { test: { ...stack, name: 'e2e', include: ['e2e/**/*.test.ts'], exclude: ['**/*.long.test.ts'] } },
@@ -49,6 +49,7 @@ export default defineConfig({
       {
         test: {
           ...PATIENT,
+          isolate: true,
           name: 'simulation-long',
           environment: 'node',
           include: ['simulation/*.long.test.ts', 'simulation/simulation.test.ts'],

@@ -34,8 +34,7 @@ export default defineConfig({
           name: 'drizzle-d1',
           include: ['test/d1/**/*.test.ts'],
           setupFiles: ['./test/d1/setup.ts'],
-          // Starting a runtime costs seconds. The setup empties it for each file; tests use new objects.
-          isolate: false,
+          // The setup empties the one runtime for each file; tests use new objects.
           ...PATIENT,
         },
       },

@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createRequestBroker, describeRefusal, refusalOf } from './broker.ts';
 
 const REFUSED = '{"error":{"code":"FORBIDDEN","message":"not allowed","request_id":"r-1"}}';
@@ -20,6 +20,7 @@ test.for(['<html>blocked</html>', '', 'null', '{"error":"no"}'])('%j is describe
 });
 
 test('an answer that breaks off is no answer', async () => {
+  onTestFinished(() => void vi.unstubAllGlobals());
   vi.stubGlobal('location', { origin: 'https://page.test' });
   vi.stubGlobal('fetch', async () => new Response(new ReadableStream({ pull: breakOff })));
   const answer = await createRequestBroker('https://broker.test')('signed-in', 'GET', '/me');

@@ -1,4 +1,3 @@
-import '@agent-ticket/shared/test/without-eval.ts';
 import { DENIALS, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import { KeyId, SessionId } from '@agent-ticket/shared/names.ts';
 import { PAYLOAD } from '@agent-ticket/shared/test/tickets.ts';

@@ -1,5 +1,7 @@
-import { expect, it, vi } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { send } from './api.ts';
+
+afterEach(() => void vi.unstubAllGlobals());
 
 /** What the broker answers, or a proxy on the way. */
 const answering = (answer: () => Response): void => void vi.stubGlobal('fetch', async () => answer());

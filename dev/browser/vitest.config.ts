@@ -7,7 +7,6 @@ const pages = {
   globalSetup: ['browser.setup.ts'],
   // One after the other in one process: the files share a stack, a browser, and two cores.
   fileParallelism: false,
-  isolate: false,
   retry: 0,
 };
 

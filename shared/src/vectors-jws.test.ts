@@ -1,4 +1,3 @@
-import '../test/without-eval.ts';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { compactVerify, errors, importJWK, type JWK } from 'jose';
 import { describe, expect, it } from 'vitest';

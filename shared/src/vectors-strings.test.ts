@@ -1,4 +1,3 @@
-import '../test/without-eval.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';

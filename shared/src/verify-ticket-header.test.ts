@@ -1,5 +1,3 @@
-import '../test/without-eval.ts';
-import '../test/without-fetch.ts';
 import { base64url, type CryptoKey, exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
 import {

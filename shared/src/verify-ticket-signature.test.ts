@@ -1,4 +1,3 @@
-import '../test/without-eval.ts';
 import { base64url } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { expecting, makeSigner, NOW, segments, signTicket, verdict } from '../test/tickets.ts';

@@ -1,5 +1,3 @@
-import '../test/without-eval.ts';
-import '../test/without-fetch.ts';
 import { base64url } from 'jose';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,5 +1,3 @@
-import '../test/without-eval.ts';
-import '../test/without-fetch.ts';
 import { generateKeyPair } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
 import { expecting, makeSigner, NOW, PAYLOAD, type Signer, signTicket, verdict } from '../test/tickets.ts';

@@ -1,7 +1,7 @@
 import { afterAll, expect, vi } from 'vitest';
 
-/** Imported by tests of the verifier, which has no business on the network: a fetch fails, and fails the file. */
+/** Before each file: what is shared has no business on the network. A fetch fails, and fails the file. */
 const outbound = vi.spyOn(globalThis, 'fetch').mockImplementation(() => {
-  throw new Error('the verifier must not fetch');
+  throw new Error('nothing shared may fetch');
 });
 afterAll(() => expect(outbound).not.toHaveBeenCalled());
