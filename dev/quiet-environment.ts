@@ -17,9 +17,13 @@ const QUIET = {
   REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true',
 } as const;
 
+/** Where Node keeps what it compiled: a start of the command line takes about half of the CPU time with it. */
+const COMPILED = `${ROOT}node_modules/.cache/node`;
+
 /** Variables of the user take precedence. The project's own tools are first on PATH, also without npm. */
 export const quietEnvironment = (outer: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
   ...QUIET,
+  NODE_COMPILE_CACHE: COMPILED,
   ...outer,
   PATH: [`${ROOT}node_modules/.bin`, outer.PATH].filter(Boolean).join(delimiter),
 });
