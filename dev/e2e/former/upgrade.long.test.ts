@@ -96,7 +96,8 @@ it('libSQL files of the former version answer as before, and go on', { timeout: 
   let time = now;
   const { ask, ports, close } = await openBrokerOnFiles(folder, secrets, () => time);
   onTestFinished(close);
-  expect(await answersOf(ask, secrets)).toEqual(answers);
+  // An answer may have more members than before, and none fewer.
+  expect(await answersOf(ask, secrets)).toMatchObject(answers);
   await goesOn(ask, secrets);
   time += MINUTE;
   await runScheduled(ports);
