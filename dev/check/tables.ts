@@ -216,7 +216,7 @@ function proof(): string {
 function mutants(): string {
   const last = Mutation.parse(JSON.parse(readFileSync(`${ROOT}dev/mutants/last.json`, 'utf8')));
   const { killed, named, survived } = last;
-  const run = `${killed + named + survived} mutants, run on ${last.at.slice(0, 10)} at commit ${last.commit}: ${killed} killed, ${named} survived with a reason, ${survived} without.`;
+  const run = `${killed + named + survived} mutants, run on ${last.at.slice(0, 10)}: ${killed} killed, ${named} survived with a reason, ${survived} without.`;
   const rows = MUTANTS.flatMap(({ file, original, replacement, survives }) =>
     survives === undefined
       ? []

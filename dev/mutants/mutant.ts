@@ -17,7 +17,6 @@ export interface Mutant {
 /** The result of the last run of all mutants. */
 export const Mutation = z.object({
   at: z.iso.datetime(),
-  commit: z.string(),
   killed: z.int(),
   /** Survived, as their rows say. */
   named: z.int(),
