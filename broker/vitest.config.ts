@@ -54,6 +54,9 @@ export default defineConfig({
                 TEST_CONTROL_MIGRATIONS: await migrationsOf('control'),
                 TEST_RECORD_MIGRATIONS: await migrationsOf('record'),
                 TEST_VECTORS: readVectors(process.env),
+                // Bindings are the environment of a test.
+                ...(process.env.PROPERTY_RUNS && { PROPERTY_RUNS: process.env.PROPERTY_RUNS }),
+                ...(process.env.PROPERTY_SEED && { PROPERTY_SEED: process.env.PROPERTY_SEED }),
               },
               outboundService: (request: { url: string }) => {
                 throw new Error(`a test reached out to ${new URL(request.url).origin}`);

@@ -27,7 +27,9 @@ const burst = fc.record({
 let accounts = 0;
 
 export function describeLimiter({ write, clock, setClock, disturb }: LimiterSetup): void {
-  it('never admits more than the limit in one window, nor twice as much in any minute', () => {
+  // The 10,000 of the long mode take minutes on an object.
+  const timeout = 600_000;
+  it('never admits more than the limit in one window, nor twice as much in any minute', { timeout }, () => {
     const day = fc.record({
       limit: fc.integer({ min: 1, max: 8 }),
       bursts: fc.array(burst, { maxLength: 6 }),

@@ -23,6 +23,8 @@ export interface StackOptions {
   /** Folders of data that outlives a start; default: new data in memory. */
   readonly stateDir?: string;
   readonly identityStateDir?: string;
+  /** Port of the inspector of workerd; default: there is none. */
+  readonly inspectorPort?: number;
   /** Origins of pages, in addition to the agent worker's own, that may use broker and agents. */
   readonly pageOrigins?: readonly string[];
   /** Override the settings of a development stack. */
@@ -84,6 +86,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const workersOptions: WorkersOptions = {
       stateDir: options.stateDir,
+      inspectorPort: options.inspectorPort,
       onLog: options.onLog ?? (() => {}),
       workers: [
         {

@@ -18,6 +18,8 @@ export interface WorkersOptions {
   readonly workers: readonly WorkerPlan[];
   /** Folder for databases and objects; default: in memory. */
   readonly stateDir?: string | undefined;
+  /** Port of the inspector of workerd; default: there is none. */
+  readonly inspectorPort?: number | undefined;
   /** One line of a worker's output. */
   readonly onLog: (line: string) => void;
 }
@@ -38,7 +40,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Miniflare> 
 export const restartWorkers = (miniflare: Miniflare, options: WorkersOptions): Promise<void> =>
   miniflare.setOptions(miniflareOptions(options));
 
-const miniflareOptions = ({ workers, stateDir, onLog }: WorkersOptions) =>
+const miniflareOptions = ({ workers, stateDir, inspectorPort, onLog }: WorkersOptions) =>
   convertV4MiniflareOptions({
     host: '127.0.0.1',
     port: 0,
@@ -46,6 +48,7 @@ const miniflareOptions = ({ workers, stateDir, onLog }: WorkersOptions) =>
     log: new Log(LogLevel.ERROR),
     handleStructuredLogs: ({ message }) => onLog(message),
     ...(stateDir === undefined ? {} : { resourcePersistencePath: stateDir }),
+    ...(inspectorPort === undefined ? {} : { inspectorPort }),
     workers: workers.map(workerOptions),
   });
 
