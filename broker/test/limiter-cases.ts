@@ -1,3 +1,4 @@
+import { PATIENCE_MS } from '@agent-ticket/shared/test/patience.ts';
 import { forAll } from '@agent-ticket/shared/test/property.ts';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -5,6 +6,9 @@ import { RATE_WINDOW_MS } from '../src/http/rate.ts';
 import type { Recording } from '../src/mint/shard.ts';
 
 /** The limit holds in any order and at any time of calls, for each storage of counts. */
+
+/** 10,000 runs in the long mode, each with some calls, evictions and alarms of a real object. */
+const LONG_MS = 30 * PATIENCE_MS;
 
 export interface LimiterSetup {
   readonly write: Recording['write'];

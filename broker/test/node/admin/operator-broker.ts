@@ -37,8 +37,10 @@ export interface Person {
   readonly email?: string;
   readonly email_verified?: boolean;
   readonly act?: { readonly sub: string };
-  /** Of the token, in seconds since 1970; left out: a minute ago. */
+  /** Of the token, in seconds since 1970; left out: a minute before the start of the broker. */
   readonly iat?: number;
+  /** Of the token, in seconds since 1970; left out: 12 hours after the start of the broker. */
+  readonly exp?: number;
 }
 
 export const idOf = ({ sub, at = 'tenant' }: Person): string => `auth0:${at}.test:${sub}`;
