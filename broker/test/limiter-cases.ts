@@ -8,7 +8,7 @@ import type { Recording } from '../src/mint/shard.ts';
 /** The limit holds in any order and at any time of calls, for each storage of counts. */
 
 /** 10,000 runs in the long mode, each with some calls, evictions and alarms of a real object. */
-const LONG_MS = 30 * PATIENCE_MS;
+const LONG = { timeout: 30 * PATIENCE_MS };
 
 export interface LimiterSetup {
   readonly write: Recording['write'];
@@ -31,9 +31,7 @@ const burst = fc.record({
 let accounts = 0;
 
 export function describeLimiter({ write, clock, setClock, disturb }: LimiterSetup): void {
-  // The 10,000 of the long mode take minutes on an object.
-  const timeout = 600_000;
-  it('never admits more than the limit in one window, nor twice as much in any minute', { timeout }, () => {
+  it('never admits more than the limit in one window, nor twice as much in any minute', LONG, () => {
     const day = fc.record({
       limit: fc.integer({ min: 1, max: 8 }),
       bursts: fc.array(burst, { maxLength: 6 }),
