@@ -14,7 +14,7 @@ import { type StartedBroker, startNodeBroker } from './start-broker.ts';
 /** Whatever is lost between the databases, the broker and the agent worker, a change arrives, and has one effect. */
 
 /** 10,000 runs in the long mode, each of some deliveries. */
-const LONG_MS = 30 * PATIENCE_MS;
+const LONG_MS = 60 * PATIENCE_MS;
 
 let broker: StartedBroker;
 beforeAll(async () => {
