@@ -1,4 +1,5 @@
 import { PATIENT } from '@agent-ticket/shared/test/patience.ts';
+import { PROPERTY_BINDINGS } from '@agent-ticket/shared/test/property-runs.ts';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { readCorpus } from './test/corpus.ts';
@@ -35,9 +36,7 @@ export default defineConfig({
                 ALLOWED_ORIGINS: 'https://app.test, https://app.agents.test, http://app.agents.test',
                 TEST_MIGRATIONS: await readD1Migrations(RECORD_MIGRATIONS),
                 TEST_CORPUS: readCorpus(process.env),
-                // Bindings are the environment of a test.
-                ...(process.env.PROPERTY_RUNS && { PROPERTY_RUNS: process.env.PROPERTY_RUNS }),
-                ...(process.env.PROPERTY_SEED && { PROPERTY_SEED: process.env.PROPERTY_SEED }),
+                ...PROPERTY_BINDINGS,
               },
               // The broker of these tests lives beside them, so that each can say what it answers.
               serviceBindings: {

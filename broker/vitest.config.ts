@@ -1,4 +1,5 @@
 import { PATIENT } from '@agent-ticket/shared/test/patience.ts';
+import { PROPERTY_BINDINGS } from '@agent-ticket/shared/test/property-runs.ts';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { SETTINGS } from './test/settings.ts';
@@ -17,7 +18,6 @@ export default defineConfig({
           environment: 'node',
           include: ['test/node/**/*.test.ts'],
           exclude: ['**/*.long.test.ts'],
-          setupFiles: ['./test/node/setup.ts'],
           ...PATIENT,
           isolate: true,
         },
@@ -28,7 +28,6 @@ export default defineConfig({
           name: 'broker-long',
           environment: 'node',
           include: ['test/node/**/*.long.test.ts'],
-          setupFiles: ['./test/node/setup.ts'],
           ...PATIENT,
           isolate: true,
         },
@@ -54,9 +53,7 @@ export default defineConfig({
                 TEST_CONTROL_MIGRATIONS: await migrationsOf('control'),
                 TEST_RECORD_MIGRATIONS: await migrationsOf('record'),
                 TEST_VECTORS: readVectors(process.env),
-                // Bindings are the environment of a test.
-                ...(process.env.PROPERTY_RUNS && { PROPERTY_RUNS: process.env.PROPERTY_RUNS }),
-                ...(process.env.PROPERTY_SEED && { PROPERTY_SEED: process.env.PROPERTY_SEED }),
+                ...PROPERTY_BINDINGS,
               },
               outboundService: (request: { url: string }) => {
                 throw new Error(`a test reached out to ${new URL(request.url).origin}`);

@@ -1,4 +1,3 @@
-import { PATIENCE_MS } from '@agent-ticket/shared/test/patience.ts';
 import { forAll } from '@agent-ticket/shared/test/property.ts';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -6,9 +5,6 @@ import { RATE_WINDOW_MS } from '../src/http/rate.ts';
 import type { Recording } from '../src/mint/shard.ts';
 
 /** The limit holds in any order and at any time of calls, for each storage of counts. */
-
-/** 10,000 runs in the long mode, each with some calls, evictions and alarms of a real object. */
-const LONG = { timeout: 30 * PATIENCE_MS };
 
 export interface LimiterSetup {
   readonly write: Recording['write'];
@@ -31,7 +27,7 @@ const burst = fc.record({
 let accounts = 0;
 
 export function describeLimiter({ write, clock, setClock, disturb }: LimiterSetup): void {
-  it('never admits more than the limit in one window, nor twice as much in any minute', LONG, () => {
+  it('never admits more than the limit in one window, nor twice as much in any minute', () => {
     const day = fc.record({
       limit: fc.integer({ min: 1, max: 8 }),
       bursts: fc.array(burst, { maxLength: 6 }),

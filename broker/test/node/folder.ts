@@ -1,15 +1,15 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
 import { createClient } from '@libsql/client';
+import { afterAll } from 'vitest';
 
+/** Last in, first out, when the tests of a file are over. Registered once: a hook that a test registers is not run. */
 const undoing: (() => void | Promise<void>)[] = [];
-
-/** Last in, first out, when the tests of a file are over. */
-export async function undoAll(): Promise<void> {
+afterAll(async () => {
   for (const undo of undoing.splice(0).reverse()) await undo();
-}
+});
 
 /** Has something undone when the tests of the file are over. */
 export const atEnd = (undo: () => void | Promise<void>): void => {
@@ -26,19 +26,20 @@ export async function makeFolder(): Promise<string> {
 const NAMES = ['control.db', 'record.db'] as const;
 
 /** Empty databases with their tables: a migration waits for the disk at each statement, and a copy of its result does not. */
-let migrated: ReturnType<typeof migrateOnce> | undefined;
-async function migrateOnce() {
+let migrated: Promise<string> | undefined;
+async function migrateOnce(): Promise<string> {
   const folder = await makeFolder();
   await (await openControl(`file:${folder}/control.db`)).close();
   await (await openRecord(`file:${folder}/record.db`)).close();
-  return Promise.all(NAMES.map(async (name) => ({ name, content: await readFile(join(folder, name)) })));
+  return folder;
 }
 
 /** Both databases as files of a folder, closed before it goes. */
 export async function openFiles() {
   const folder = await makeFolder();
   migrated ??= migrateOnce();
-  for (const { name, content } of await migrated) await writeFile(join(folder, name), content);
+  const from = await migrated;
+  for (const name of NAMES) await copyFile(join(from, name), join(folder, name));
   const control = await openControl(`file:${folder}/control.db`);
   atEnd(() => control.close());
   const record = await openRecord(`file:${folder}/record.db`);

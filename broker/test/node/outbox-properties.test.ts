@@ -1,6 +1,5 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
-import { PATIENCE_MS } from '@agent-ticket/shared/test/patience.ts';
 import { forAll } from '@agent-ticket/shared/test/property.ts';
 import fc from 'fast-check';
 import { decodeJwt } from 'jose';
@@ -12,9 +11,6 @@ import { rowsOf } from './folder.ts';
 import { type StartedBroker, startNodeBroker } from './start-broker.ts';
 
 /** Whatever is lost between the databases, the broker and the agent worker, a change arrives, and has one effect. */
-
-/** 10,000 runs in the long mode, each of some deliveries. */
-const LONG_MS = 60 * PATIENCE_MS;
 
 let broker: StartedBroker;
 beforeAll(async () => {
@@ -88,71 +84,67 @@ const changes = fc.array(
   { minLength: 1, maxLength: 2 },
 );
 
-it(
-  'each change has its event and its newest copy once, and its command at least once, whatever is lost',
-  { timeout: LONG_MS },
-  () =>
-    forAll(changes, async (wanted) => {
-      const { control } = broker.ports;
-      const sent: { id: string; rev: number }[] = [];
-      const faults = wanted.flatMap((each) => each.faults);
-      const ports = failing(faults, sent);
-      const made: { readonly id?: string; readonly events: string[] }[] = [];
-      for (const { what } of wanted) {
-        const isLifted = what === 'lock and lift';
-        const id = crypto.randomUUID();
-        const events = [crypto.randomUUID(), ...(isLifted ? [crypto.randomUUID()] : [])];
-        const now = ports.clock();
-        const why = { kind: 'any', code: 'locked', reason: 'test', by: 'test', until: null } as const;
-        const event = { at: now, outcome: 'success' } as const;
-        if (what === 'event') {
-          // Of a change that no session has to know.
-          await changePolicy({ event: { ...event, eventId: events[0] ?? '', type: 'key.resealed' } }, ports);
-          made.push({ events });
-          continue;
-        }
+it('each change has its event and its newest copy once, and its command at least once, whatever is lost', () =>
+  forAll(changes, async (wanted) => {
+    const { control } = broker.ports;
+    const sent: { id: string; rev: number }[] = [];
+    const faults = wanted.flatMap((each) => each.faults);
+    const ports = failing(faults, sent);
+    const made: { readonly id?: string; readonly events: string[] }[] = [];
+    for (const { what } of wanted) {
+      const isLifted = what === 'lock and lift';
+      const id = crypto.randomUUID();
+      const events = [crypto.randomUUID(), ...(isLifted ? [crypto.randomUUID()] : [])];
+      const now = ports.clock();
+      const why = { kind: 'any', code: 'locked', reason: 'test', by: 'test', until: null } as const;
+      const event = { at: now, outcome: 'success' } as const;
+      if (what === 'event') {
+        // Of a change that no session has to know.
+        await changePolicy({ event: { ...event, eventId: events[0] ?? '', type: 'key.resealed' } }, ports);
+        made.push({ events });
+        continue;
+      }
+      await changePolicy(
+        {
+          event: { ...event, eventId: events[0] ?? '', type: 'lock.created' },
+          revocations: [newRevocation({ ...why, target: TARGET, id, now })],
+        },
+        ports,
+      );
+      if (isLifted)
         await changePolicy(
           {
-            event: { ...event, eventId: events[0] ?? '', type: 'lock.created' },
-            revocations: [newRevocation({ ...why, target: TARGET, id, now })],
+            event: { ...event, eventId: events[1] ?? '', type: 'lock.lifted' },
+            statement: control.revocations.lift(id, now),
+            command: { op: 'revoke', ids: [id] },
           },
           ports,
         );
-        if (isLifted)
-          await changePolicy(
-            {
-              event: { ...event, eventId: events[1] ?? '', type: 'lock.lifted' },
-              statement: control.revocations.lift(id, now),
-              command: { op: 'revoke', ids: [id] },
-            },
-            ports,
-          );
-        made.push({ id, events });
-      }
-      // Two brokers flush at once, until nothing waits.
-      for (let round = 0; round < 40 && (await control.outbox.count()) > 0; round += 1) {
-        broker.clock.now += 61;
-        for (const result of await Promise.allSettled([flushOutbox(ports), flushOutbox(ports)]))
-          if (result.status === 'rejected') expect(isOutage(result.reason)).toBe(true);
-      }
-      expect(await control.outbox.count()).toBe(0);
-      const inRecord = (sql: string, ids: readonly string[]) =>
-        rowsOf(`${broker.folder}/record.db`, sql, [JSON.stringify(ids)]);
-      const ids = made.flatMap(({ id }) => id ?? []);
-      const events = made.flatMap((each) => each.events);
-      const arrived = await inRecord(
-        'SELECT event_id FROM audit_events WHERE event_id IN (SELECT value FROM json_each(?))',
-        events,
-      );
-      expect(arrived.map((row) => String(row.event_id)).toSorted()).toEqual(events.toSorted());
-      const copies = await inRecord(
-        'SELECT id, rev FROM revocation_copies WHERE id IN (SELECT value FROM json_each(?))',
-        ids,
-      );
-      const newest = (await control.revocations.findAll(ids)).map(({ id, rev }) => [id, rev]);
-      const byId = (rows: readonly (readonly unknown[])[]) => rows.map(String).toSorted();
-      expect(byId(copies.map(({ id, rev }) => [id, rev]))).toEqual(byId(newest));
-      const last = ids.map((id) => [id, sent.findLast((command) => command.id === id)?.rev]);
-      expect(byId(last)).toEqual(byId(newest));
-    }),
-);
+      made.push({ id, events });
+    }
+    // Two brokers flush at once, until nothing waits.
+    for (let round = 0; round < 40 && (await control.outbox.count()) > 0; round += 1) {
+      broker.clock.now += 61;
+      for (const result of await Promise.allSettled([flushOutbox(ports), flushOutbox(ports)]))
+        if (result.status === 'rejected') expect(isOutage(result.reason)).toBe(true);
+    }
+    expect(await control.outbox.count()).toBe(0);
+    const inRecord = (sql: string, ids: readonly string[]) =>
+      rowsOf(`${broker.folder}/record.db`, sql, [JSON.stringify(ids)]);
+    const ids = made.flatMap(({ id }) => id ?? []);
+    const events = made.flatMap((each) => each.events);
+    const arrived = await inRecord(
+      'SELECT event_id FROM audit_events WHERE event_id IN (SELECT value FROM json_each(?))',
+      events,
+    );
+    expect(arrived.map((row) => String(row.event_id)).toSorted()).toEqual(events.toSorted());
+    const copies = await inRecord(
+      'SELECT id, rev FROM revocation_copies WHERE id IN (SELECT value FROM json_each(?))',
+      ids,
+    );
+    const newest = (await control.revocations.findAll(ids)).map(({ id, rev }) => [id, rev]);
+    const byId = (rows: readonly (readonly unknown[])[]) => rows.map(String).toSorted();
+    expect(byId(copies.map(({ id, rev }) => [id, rev]))).toEqual(byId(newest));
+    const last = ids.map((id) => [id, sent.findLast((command) => command.id === id)?.rev]);
+    expect(byId(last)).toEqual(byId(newest));
+  }));
