@@ -4,9 +4,9 @@ import { objectIds } from './objects.ts';
 import { ask, connect, HOST, refusedSocket, upgrade, worker } from './sockets.ts';
 import { makeTicket, newInstance, ORIGIN } from './tickets.ts';
 
-const JTI = '6f1c3f0e-2f2b-4c7e-9d53-0c1f6a1d9b43';
-
 /** What the gate asks, in which order, and how each refusal looks to each kind of caller. */
+
+const JTI = '6f1c3f0e-2f2b-4c7e-9d53-0c1f6a1d9b43';
 
 /** One request with everything wrong, and what is mended first, second, and so on. */
 const STEPS = [

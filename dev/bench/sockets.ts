@@ -59,10 +59,6 @@ function readStatus(pid: number): string {
 
 const residentKilobytes = (pid: number): number => Number(/\nVmRSS:\s+(\d+) kB/.exec(readStatus(pid))?.[1]);
 
-/** Resident memory of all runtimes of this process. */
-export const runtimeKilobytes = (): number =>
-  runtimes().reduce((sum, pid) => sum + residentKilobytes(pid), 0);
-
 /**
  * Memory of a new runtime for each idle socket, in KiB. Each object has one socket before, so that the memory of the
  * objects does not count; tickets are minted before, too.
